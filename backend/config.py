@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every user setting, declared once: default, range, unit and what it changes, in an artist's words.
+
+Panels, command-line flags and the documentation's table are all derived from these dataclasses.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+PRESET_FOLDER = Path(__file__).parent / "presets"
+MODELS = (
+    "maquette-mini",
+    "hunyuan3d-2",
+    "hunyuan3d-2-turbo",
+    "hunyuan3d-2-mini",
+    "hunyuan3d-2-mv",
+    "hunyuan3d-2.1",
+)
+
+
+def setting(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    unit: str = "",
+    text: str = "",
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare one setting: its default, range (inclusive), unit and tooltip."""
+    meta = {"min": low, "max": high, "unit": unit, "text": text, "choices": choices}
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """How the reference picture is cut out and framed."""
+
+    border_ratio: float = setting(
+        0.15, 0.0, 0.5, "", "Empty margin around the object, as a share of the picture"
+    )
+    remove_background: str = setting(
+        "auto",
+        text="Cut the object out of its background when the picture has no transparency",
+        choices=("auto", "never"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SampleConfig:
+    """How the shape is sampled from the picture's tokens. 0 steps or a negative guidance mean: the model's own default."""
+
+    steps: int = setting(
+        0,
+        0,
+        200,
+        "",
+        "Denoising steps; more steps take longer and follow the picture more closely. 0 uses the model's default",
+    )
+    guidance: float = setting(
+        -1.0,
+        -1.0,
+        20.0,
+        "",
+        "How strongly the shape follows the picture; -1 uses the model's default",
+    )
+    seed: int = setting(0, 0, 2**31 - 1, "", "Same seed, same picture, same shape")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConfig:
+    """How finely the shape is evaluated before it becomes a mesh."""
+
+    resolution: int = setting(
+        128,
+        64,
+        512,
+        "",
+        "Cells along each edge of the box; higher keeps finer detail and takes longer",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """How the surface becomes a clean mesh."""
+
+    target_faces: int = setting(
+        20000, 100, 2_000_000, "", "Most triangles the finished mesh may have"
+    )
+    floater_ratio: float = setting(
+        0.01,
+        0.0,
+        1.0,
+        "",
+        "Loose pieces with less than this share of the largest piece's volume are removed",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobConfig:
+    """All settings of one image-to-shape job."""
+
+    model: str = setting("maquette-mini", text="Which model makes the shape", choices=MODELS)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    field_: FieldConfig = field(default_factory=FieldConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+
+
+_GROUPS: dict[str, type] = {
+    "image": ImageConfig,
+    "sample": SampleConfig,
+    "field_": FieldConfig,
+    "mesh": MeshConfig,
+}
+
+
+def setting_names() -> dict[str, tuple[str, Any]]:
+    """Flat setting name -> (group attribute of `JobConfig` or "", dataclass field)."""
+    names: dict[str, tuple[str, Any]] = {
+        "model": ("", next(f for f in fields(JobConfig) if f.name == "model"))
+    }
+    for group, cls in _GROUPS.items():
+        for item in fields(cls):
+            names[item.name] = (group, item)
+    return names
+
+
+def overlay(config: JobConfig, values: Mapping[str, Any]) -> JobConfig:
+    """Replace settings by flat name, checked against type, range and choices.
+
+    Args:
+        config: What to start from.
+        values: Flat setting name -> value, e.g. `{"steps": 20, "resolution": 256}`.
+
+    Raises:
+        InputError: Unknown name, wrong type or value out of range.
+    """
+    names = setting_names()
+    for name, value in values.items():
+        if name not in names:
+            raise InputError(
+                f"There is no setting called '{name}'.", f"Use one of: {', '.join(sorted(names))}."
+            )
+        group, item = names[name]
+        checked = _checked(name, value, item)
+        if group:
+            part = replace(getattr(config, group), **{name: checked})
+            config = replace(config, **{group: part})
+        else:
+            config = replace(config, **{name: checked})
+    return config
+
+
+def flatten(config: JobConfig) -> dict[str, Any]:
+    """All settings as a flat name -> value dictionary, the inverse of `overlay`."""
+    flat: dict[str, Any] = {"model": config.model}
+    for group, cls in _GROUPS.items():
+        for item in fields(cls):
+            flat[item.name] = getattr(getattr(config, group), item.name)
+    return flat
+
+
+def load_preset(name: str, folder: Path = PRESET_FOLDER) -> JobConfig:
+    """Read a preset: the default settings overlaid with the values of `<name>.json`.
+
+    Raises:
+        InputError: No such preset, not JSON, or an unknown or invalid setting in it.
+    """
+    path = folder / f"{name}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"There is no preset called '{name}'.", "Choose one from the list."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"The preset '{name}' is not valid JSON.", "Mend or delete that file."
+        ) from error
+    return overlay(JobConfig(), values)
+
+
+def _checked(name: str, value: Any, item: Any) -> Any:
+    """The value converted to the setting's type, or an InputError that names the allowed range."""
+    meta = item.metadata
+    if meta["choices"]:
+        if value not in meta["choices"]:
+            raise InputError(
+                f"'{value}' is not a value for '{name}'.",
+                f"Use one of: {', '.join(meta['choices'])}.",
+            )
+        return value
+    kind = type(item.default)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or (kind is int and int(value) != value)
+    ):
+        raise InputError(
+            f"'{name}' needs a {'whole ' if kind is int else ''}number, not '{value}'.",
+            f"Default: {item.default}.",
+        )
+    if not meta["min"] <= value <= meta["max"]:
+        raise InputError(
+            f"'{name}' = {value} is out of range.", f"Use {meta['min']} to {meta['max']}."
+        )
+    return kind(value)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns messages into JSON lines and back: everything the calling side and the worker say to each other.
+
+One message is one line of UTF-8 JSON, an object with `type` and the fields of the dataclass of that
+name. Arrays and pictures never travel in a line: messages hold paths of files in the job's folder.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .errors import ProtocolError
+
+PROTOCOL_VERSION = 1
+MAX_LINE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """To the worker: run a job.
+
+    Attributes:
+        job_id: Chosen by the caller, unique in this worker's life.
+        job_folder: Existing folder; the worker writes its results and `job.log` there.
+        images: Paths of one to four reference pictures.
+        view_labels: "front", "left", "back" or "right", one per picture.
+        settings: Flat setting name -> value (see `config.overlay`).
+    """
+
+    job_id: str
+    job_folder: str
+    images: list[str]
+    view_labels: list[str] = field(default_factory=lambda: ["front"])
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """To the worker: stop this job before its next step; the worker stays alive."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """To the worker: free all loaded models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """To the worker: end the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """From the worker, once, when it can take jobs.
+
+    Attributes:
+        protocol: `PROTOCOL_VERSION` of the worker.
+        pid: Its process number.
+        devices: Names usable for jobs, best first, e.g. ["cuda:0", "cpu"].
+        free_memory_mb: Free memory of each device, same order.
+        versions: Package name -> version, at least python and torch.
+    """
+
+    protocol: int
+    pid: int
+    devices: list[str]
+    free_memory_mb: list[int]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """From the worker: the job went on.
+
+    Attributes:
+        job_id: Which job.
+        stage: Name of the running stage.
+        step: Steps of the stage done, 0..of.
+        of: Steps of the stage in all.
+        seconds_left: Estimate for the stage, or None.
+    """
+
+    job_id: str
+    stage: str
+    step: int
+    of: int
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """From the worker: the job is finished.
+
+    Attributes:
+        job_id: Which job.
+        mesh_path: `mesh.npz` in the job folder: vertices `[P, 3]` float32, faces `[F, 3]` int32, Y up, front +Z.
+        glb_path: The same mesh as `mesh.glb`.
+        vertices: Number of vertices.
+        faces: Number of triangles.
+        seed: The seed that was used.
+        seconds: Stage name -> seconds.
+        warnings: Sentences for the user, e.g. that no background could be found.
+    """
+
+    job_id: str
+    mesh_path: str
+    glb_path: str
+    vertices: int
+    faces: int
+    seed: int
+    seconds: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """From the worker: the job failed (or was cancelled: code "cancelled").
+
+    Attributes:
+        job_id: Which job, or "" when no job is meant.
+        code: `MaquetteError.code`.
+        message: What happened, one sentence.
+        hint: What to do next, one sentence.
+    """
+
+    job_id: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """From the worker: the models were freed, on request or after the idle time."""
+
+    free_memory_mb: list[int]
+
+
+Message = (
+    Submit | Cancel | Unload | Shutdown | Hello | ProgressEvent | Result | ErrorEvent | Unloaded
+)
+
+_TYPES: dict[str, type] = {
+    "submit": Submit,
+    "cancel": Cancel,
+    "unload": Unload,
+    "shutdown": Shutdown,
+    "hello": Hello,
+    "progress": ProgressEvent,
+    "result": Result,
+    "error": ErrorEvent,
+    "unloaded": Unloaded,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+def encode(message: Message) -> bytes:
+    """One message as one line of UTF-8 JSON, newline included."""
+    body = {"type": _NAMES[type(message)], **asdict(message)}
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of one line.
+
+    Raises:
+        ProtocolError: Not JSON, an unknown type, or fields that do not fit the type.
+    """
+    try:
+        body = json.loads(line)
+        cls = _TYPES[body.pop("type")]
+        known = {item.name for item in fields(cls)}
+        return cls(**{key: value for key, value in body.items() if key in known})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        shown = line[:80].decode("utf-8", "replace")
+        raise ProtocolError(
+            f"This is not a message of the worker's protocol: {shown!r}.",
+            "Restart the worker; if it stays, see the log file.",
+        ) from error
