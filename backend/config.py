@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every user setting, declared once: default, range, unit and what it changes, in an artist's words.
+"""Every user setting, declared once: default, range, unit and its effect in an artist's words.
 
 Panels, command-line flags and the documentation's table are all derived from these dataclasses.
 """
@@ -52,14 +52,18 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True)
 class SampleConfig:
-    """How the shape is sampled from the picture's tokens. 0 steps or a negative guidance mean: the model's own default."""
+    """How the shape is sampled from the picture's tokens.
+
+    0 steps or a negative guidance mean: the model's own default.
+    """
 
     steps: int = setting(
         0,
         0,
         200,
         "",
-        "Denoising steps; more steps take longer and follow the picture more closely. 0 uses the model's default",
+        "Denoising steps; more steps take longer and follow the picture more closely. "
+        "0 uses the model's default",
     )
     guidance: float = setting(
         -1.0,
@@ -199,7 +203,7 @@ def _checked(name: str, value: Any, item: Any) -> Any:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or (kind is int and int(value) != value)
+        or (kind is int and isinstance(value, float) and not value.is_integer())
     ):
         raise InputError(
             f"'{name}' needs a {'whole ' if kind is int else ''}number, not '{value}'.",

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns messages into JSON lines and back: everything the calling side and the worker say to each other.
+"""Turns messages into JSON lines and back: all that the calling side and the worker say.
 
-One message is one line of UTF-8 JSON, an object with `type` and the fields of the dataclass of that
+One message is one line of JSON, an object with `type` and the fields of the dataclass of that
 name. Arrays and pictures never travel in a line: messages hold paths of files in the job's folder.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import UnionType
+from typing import Any, BinaryIO, NoReturn, get_args, get_origin, get_type_hints
 
 from .errors import ProtocolError
 
@@ -31,7 +33,7 @@ class Submit:
     job_folder: str
     images: list[str]
     view_labels: list[str] = field(default_factory=lambda: ["front"])
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Result:
 
     Attributes:
         job_id: Which job.
-        mesh_path: `mesh.npz` in the job folder: vertices `[P, 3]` float32, faces `[F, 3]` int32, Y up, front +Z.
+        mesh_path: `mesh.npz` in the job folder: vertices `[P, 3]` float32, faces `[F, 3]`
+            int32, Y up, front +Z.
         glb_path: The same mesh as `mesh.glb`.
         vertices: Number of vertices.
         faces: Number of triangles.
@@ -111,7 +114,7 @@ class Result:
     faces: int
     seed: int
     seconds: dict[str, float]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +160,85 @@ _NAMES = {cls: name for name, cls in _TYPES.items()}
 
 
 def encode(message: Message) -> bytes:
-    """One message as one line of UTF-8 JSON, newline included."""
+    """One message as one line of JSON, newline included; ASCII only, so any file name survives."""
     body = {"type": _NAMES[type(message)], **asdict(message)}
-    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(body, allow_nan=False).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """The message of one line.
+    """The message of one line; unknown fields are dropped.
 
     Raises:
         ProtocolError: Not JSON, an unknown type, or fields that do not fit the type.
     """
     try:
-        body = json.loads(line)
+        body = json.loads(line, parse_constant=_refuse_constant)
         cls = _TYPES[body.pop("type")]
         known = {item.name for item in fields(cls)}
-        return cls(**{key: value for key, value in body.items() if key in known})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = cls(**{key: value for key, value in body.items() if key in known})
+        for name, hint in get_type_hints(cls).items():
+            if not _fits(getattr(message, name), hint):
+                raise TypeError(name)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         shown = line[:80].decode("utf-8", "replace")
         raise ProtocolError(
             f"This is not a message of the worker's protocol: {shown!r}.",
             "Restart the worker; if it stays, see the log file.",
         ) from error
+    return message
+
+
+def read_messages(stream: BinaryIO) -> Iterator[Message | ProtocolError]:
+    """Everything that arrives on a pipe until its end.
+
+    Args:
+        stream: A buffered binary stream.
+
+    Yields:
+        A message, or the `ProtocolError` of a line that is none; lines of more than
+        `MAX_LINE_BYTES` are skipped without being held in memory. Empty lines are ignored.
+    """
+    while line := stream.readline(MAX_LINE_BYTES):
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            _skip_line(stream)
+            yield ProtocolError(
+                f"A line is longer than {MAX_LINE_BYTES} bytes.",
+                "Pass arrays and pictures as files in the job's folder.",
+            )
+        elif line.strip():
+            yield _decoded(line)
+
+
+def _decoded(line: bytes) -> Message | ProtocolError:
+    """The message of a line, or the error as a value."""
+    try:
+        return decode(line)
+    except ProtocolError as error:
+        return error
+
+
+def _skip_line(stream: BinaryIO) -> None:
+    """Read and drop up to the next newline or the end."""
+    while (part := stream.readline(MAX_LINE_BYTES)) and not part.endswith(b"\n"):
+        pass
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity are not JSON."""
+    raise ValueError(name)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a decoded JSON value has the type of the field."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin is UnionType:
+        return any(_fits(value, option) for option in args)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, args[0]) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, args[1]) for item in value.values())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, hint)
