@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns requests into jobs and jobs into events: the main loop of the worker process.
+
+`Worker` knows messages only, so it also runs inside a calling process (`client/in_process.py`);
+`main` puts it on the pipes of a process of its own and is the only user of that process's stdout.
+"""
+
+import argparse
+import logging
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import torch
+
+from . import devices
+from .config import JobConfig, flatten, overlay
+from .data import Mesh
+from .errors import DeviceMemoryError, InputError, MaquetteError, ProtocolError
+from .mesh.io import write_glb, write_npz
+from .pipelines.families import Networks, load_networks
+from .pipelines.image_to_shape import generate_shape, read_images
+from .progress import Progress, Report
+from .protocol import (
+    PROTOCOL_VERSION,
+    Cancel,
+    ErrorEvent,
+    Hello,
+    Message,
+    ProgressEvent,
+    Result,
+    Shutdown,
+    Submit,
+    Unload,
+    Unloaded,
+    encode,
+    read_messages,
+)
+
+LoadNetworks = Callable[[str, torch.device, torch.dtype], Networks]
+
+_log = logging.getLogger(__name__)
+_PACKAGES = ("torch", "numpy", "safetensors", "pillow", "scikit-image", "fast-simplification")
+# Reports of one stage closer together than this are dropped: no eye needs more.
+_REPORT_INTERVAL_S = 0.05
+# After the pipe closed, a step that is still running is not waited for longer than this.
+_ORPHAN_GRACE_S = 0.7
+
+
+class Worker:
+    """Runs jobs one after the other and keeps the last model loaded.
+
+    Args:
+        send: Takes every message to the caller; may be called from two threads, never at once.
+        load: Makes the networks of a model: name, device, dtype -> `Networks`.
+        device: Name of the device, or "auto".
+        idle_s: Seconds without a job after which the model is freed; 0 keeps it.
+
+    Raises:
+        InputError: There is no such device.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        load: LoadNetworks = load_networks,
+        device: str = "auto",
+        idle_s: float = 0.0,
+    ) -> None:
+        self._send_unlocked = send
+        self._send_lock = threading.Lock()
+        self._load = load
+        self._device = devices.choose_device(device)
+        self._idle_s = idle_s
+        self._inbox: queue.Queue[Message] = queue.Queue()
+        self._cancels: dict[str, threading.Event] = {}
+        self._closed = threading.Event()
+        self._networks: tuple[str, Networks] | None = None
+
+    def receive(self, message: Message | ProtocolError) -> None:
+        """Take one message, from any thread and at any time; cancel and shutdown act at once."""
+        if isinstance(message, Submit) and message.job_id not in self._cancels:
+            self._cancels[message.job_id] = threading.Event()
+            self._inbox.put(message)
+        elif isinstance(message, Unload):
+            self._inbox.put(message)
+        elif isinstance(message, Shutdown):
+            self.close()
+        elif isinstance(message, Cancel):
+            if event := self._cancels.get(message.job_id):
+                event.set()
+        elif isinstance(message, ProtocolError):
+            self._send(ErrorEvent("", message.code, message.message, message.hint))
+        else:
+            kind = type(message).__name__
+            self._send(ErrorEvent("", ProtocolError.code, f"Unexpected message: {kind}."))
+
+    def close(self) -> None:
+        """Stop the running job at its next step and end `run`; from any thread."""
+        self._closed.set()
+        self._inbox.put(Shutdown())
+
+    def run(self) -> None:
+        """Say hello, then work until `close` or a `Shutdown` message."""
+        self._send(self._hello())
+        while not self._closed.is_set():
+            try:
+                message = self._inbox.get(timeout=self._idle_s if self._may_idle else None)
+            except queue.Empty:
+                self._unload()
+                continue
+            if isinstance(message, Submit):
+                self._send(self._answer(message))
+            elif isinstance(message, Unload):
+                self._unload()
+        self._networks = None
+
+    @property
+    def _may_idle(self) -> bool:
+        return self._networks is not None and self._idle_s > 0
+
+    def _send(self, message: Message) -> None:
+        with self._send_lock:
+            self._send_unlocked(message)
+
+    def _hello(self) -> Hello:
+        names = [str(self._device), *(n for n in devices.list_devices() if n != str(self._device))]
+        free = [devices.free_memory_mb(torch.device(name)) for name in names]
+        return Hello(PROTOCOL_VERSION, os.getpid(), names, free, _versions())
+
+    def _unload(self) -> None:
+        """Free the loaded model and say so."""
+        self._networks = None
+        devices.release_cache(self._device)
+        self._send(Unloaded([devices.free_memory_mb(self._device)]))
+
+    def _answer(self, submit: Submit) -> Result | ErrorEvent:
+        """The job's result, or its error in the words of the protocol."""
+        try:
+            with _job_log(Path(submit.job_folder)):
+                return self._run_logged(submit)
+        except MaquetteError as error:
+            return ErrorEvent(submit.job_id, error.code, error.message, error.hint)
+        finally:
+            del self._cancels[submit.job_id]
+
+    def _run_logged(self, submit: Submit) -> Result:
+        """Run the job; every exception is written to the log and leaves as a `MaquetteError`."""
+        try:
+            return self._run_job(submit)
+        except MaquetteError as error:
+            _log.info("ended: %s (%s)", error, error.code, exc_info=error.__cause__)
+            raise
+        except Exception as error:  # noqa: BLE001 (the worker loop must survive any job)
+            _log.exception("failed")
+            translated = _translate(error)
+        devices.release_cache(self._device)  # the failed job's tensors went with its traceback
+        raise translated
+
+    def _run_job(self, submit: Submit) -> Result:
+        config = overlay(JobConfig(), submit.settings)
+        _log.info("settings: %s", flatten(config))
+        _log.info("device: %s, versions: %s", self._device, _versions())
+        devices.reset_peak(self._device)
+        progress = self._progress(submit.job_id)
+        with progress.stage("read"):
+            images, labels = read_images(submit.images, submit.view_labels)
+        with progress.stage("load"):
+            networks = self._networks_for(config.model)
+        shape = generate_shape(images, labels, config, networks, progress)
+        with progress.stage("write"):
+            mesh_path, glb_path = _write_result(shape.mesh, Path(submit.job_folder))
+        seconds = {name: round(value, 3) for name, value in progress.seconds.items()}
+        _log.info("seconds: %s", seconds)
+        _log.info("peak memory: %s MiB", devices.peak_memory_mb(self._device))
+        return Result(
+            job_id=submit.job_id,
+            mesh_path=str(mesh_path),
+            glb_path=str(glb_path),
+            vertices=len(shape.mesh.vertices),
+            faces=len(shape.mesh.faces),
+            seed=config.sample.seed,
+            seconds=seconds,
+            warnings=list(shape.warnings),
+        )
+
+    def _networks_for(self, name: str) -> Networks:
+        """The model's networks; another model is freed first, so two never share the memory."""
+        if self._networks is None or self._networks[0] != name:
+            self._networks = None
+            devices.release_cache(self._device)
+            dtype = devices.choose_dtype(self._device)
+            self._networks = name, self._load(name, self._device, dtype)
+        return self._networks[1]
+
+    def _progress(self, job_id: str) -> Progress:
+        """Reports that become events, a cancel check that sees `Cancel` and `close`."""
+        cancel = self._cancels[job_id]
+        last: tuple[str, float] = ("", 0.0)
+
+        def on_report(report: Report) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if (
+                report.stage != last[0]
+                or report.step == report.of
+                or now - last[1] >= _REPORT_INTERVAL_S
+            ):
+                last = (report.stage, now)
+                self._send(
+                    ProgressEvent(job_id, report.stage, report.step, report.of, report.seconds_left)
+                )
+
+        return Progress(on_report, lambda: cancel.is_set() or self._closed.is_set())
+
+
+def main(argv: Sequence[str] | None = None, load: LoadNetworks = load_networks) -> NoReturn:
+    """Serve the protocol on this process's stdin and stdout, and end the process with it.
+
+    Args:
+        argv: Command-line arguments; None takes the process's own.
+        load: Makes the networks of a model.
+    """
+    parser = argparse.ArgumentParser(prog="backend.worker")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--idle-minutes", type=float, default=0.0)
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal means the caller
+    stdin, stdout = _claim_pipes()
+    worker = Worker(_sender(stdout), load, options.device, options.idle_minutes * 60)
+    threading.Thread(target=_listen, args=(stdin, worker), daemon=True).start()
+    worker.run()
+    sys.stderr.flush()
+    os._exit(0)  # the listening thread may sit in a read that nothing can interrupt
+
+
+def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the protocol's descriptors for us alone: fd 0 becomes empty, fd 1 goes to stderr."""
+    stdin, stdout = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return stdin, stdout
+
+
+def _sender(stdout: BinaryIO) -> Callable[[Message], None]:
+    """Writes messages to the pipe; once the caller is gone they go nowhere."""
+
+    def send(message: Message) -> None:
+        try:
+            stdout.write(encode(message))
+            stdout.flush()
+        except OSError:
+            _log.warning("the caller is gone")
+            os._exit(0)
+
+    return send
+
+
+def _listen(stdin: BinaryIO, worker: Worker) -> None:
+    """Hand on what arrives; when the pipe closes, the caller is dead or done: end soon."""
+    try:
+        for message in read_messages(stdin):
+            worker.receive(message)
+    except Exception:  # noqa: BLE001 (a worker that hears nothing must end, and say why)
+        _log.exception("listening failed")
+    worker.close()
+    time.sleep(_ORPHAN_GRACE_S)
+    os._exit(0)
+
+
+@contextmanager
+def _job_log(folder: Path) -> Iterator[None]:
+    """Copy the package's log records to `job.log` in the job's folder.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    try:
+        handler = logging.FileHandler(folder / "job.log", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"The job's folder cannot be written: {error.strerror or error}.",
+            "Choose another folder in the preferences.",
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logger = logging.getLogger(__package__)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()
+
+
+def _write_result(mesh: Mesh, folder: Path) -> tuple[Path, Path]:
+    """Write `mesh.npz` and `mesh.glb`; neither name is ever seen half written."""
+    paths = folder / "mesh.npz", folder / "mesh.glb"
+    for path, write in zip(paths, (write_npz, write_glb), strict=True):
+        part = path.with_name(f"part-{path.name}")
+        write(mesh, part)
+        part.replace(path)
+    return paths
+
+
+def _translate(error: Exception) -> MaquetteError:
+    """A foreign exception as one sentence and what to do; the details are in the log."""
+    if devices.is_out_of_memory(error):
+        return DeviceMemoryError(
+            "There is not enough memory for this job.",
+            "Lower the resolution, choose a smaller model or close other programs.",
+        )
+    if isinstance(error, OSError):
+        return MaquetteError(
+            f"A file could not be read or written: {error.strerror or error}.",
+            "Check the free space and the folder, then try again; job.log has the details.",
+        )
+    return MaquetteError(
+        f"The job failed unexpectedly ({type(error).__name__}).", "See job.log for the details."
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+if __name__ == "__main__":
+    main()
