@@ -57,18 +57,19 @@ class Case:
         )
 
 
+OWN_FOLDER = Path(__file__).parent / "golden"
+"""The copies that are part of this project."""
+
+
 def golden_folder() -> Path:
-    """Where the cases are: `MAQUETTE_PARITY`, or the copies beside this file."""
-    return Path(os.environ.get("MAQUETTE_PARITY") or Path(__file__).parent / "golden")
+    """Where the cases are: `MAQUETTE_PARITY`, or this project's copies."""
+    return Path(os.environ.get("MAQUETTE_PARITY") or OWN_FOLDER)
 
 
-def find_cases() -> list[str]:
-    """Names of all cases that have tensors, sorted."""
-    return sorted(
-        path.stem
-        for path in golden_folder().glob("*.json")
-        if path.with_suffix(".safetensors").is_file()
-    )
+def find_cases(folder: Path) -> list[str]:
+    """Names of all cases in a folder that have tensors, sorted."""
+    paths = folder.glob("*.json")
+    return sorted(path.stem for path in paths if path.with_suffix(".safetensors").is_file())
 
 
 def load_case(name: str) -> Case:

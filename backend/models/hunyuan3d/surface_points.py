@@ -77,7 +77,9 @@ def select_points(
         ]
     queries, inputs = [], []
     counts = count_queries(config)
-    for points, order, count in zip(surface.split(sizes, 1), permutations, counts, strict=False):
+    for points, order, count in zip(
+        torch.split(surface, sizes, dim=1), permutations, counts, strict=False
+    ):
         if count == 0:
             continue
         kept = points[:, order[: count * config.downsample_ratio].to(points.device)]  # [B, M_k, F]

@@ -2,7 +2,7 @@
 """Turns queries, keys and values into attended values; the only caller of attention kernels."""
 
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 
 def attention(
@@ -21,7 +21,7 @@ def attention(
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.1.
     """
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 def split_heads(x: torch.Tensor, heads: int) -> torch.Tensor:

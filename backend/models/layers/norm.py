@@ -2,7 +2,6 @@
 """Turns activations of any size into activations of unit size."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 
@@ -24,7 +23,7 @@ class RMSNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise `[..., D]`; the result has the input's dtype."""
         scale = self.scale.float()
-        return F.rms_norm(x.float(), scale.shape, scale, self.eps).to(x.dtype)
+        return nn.functional.rms_norm(x.float(), scale.shape, scale, self.eps).to(x.dtype)
 
 
 def modulate(x: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -40,4 +39,4 @@ def modulate(x: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch
 
     Source: Peebles and Xie 2023, "Scalable Diffusion Models with Transformers", section 3.2.
     """
-    return (1 + scale) * F.layer_norm(x, x.shape[-1:], eps=1e-6) + shift
+    return (1 + scale) * nn.functional.layer_norm(x, x.shape[-1:], eps=1e-6) + shift
