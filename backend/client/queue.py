@@ -171,7 +171,7 @@ class JobQueue:
         if self._worker is not None:
             self._worker.unload()
 
-    def shutdown(self, timeout_s: float = 3.0) -> None:
+    def close(self, timeout_s: float = 3.0) -> None:
         """End the worker, by force after the time limit; unfinished jobs become cancelled."""
         if self._worker is not None:
             self._worker.shutdown(timeout_s)
