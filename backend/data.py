@@ -26,10 +26,12 @@ class PreparedImage:
     Attributes:
         pixels: `[V, H, W, 4]` float32 in [0, 1], sRGB with straight alpha.
         view_labels: One per view: 0 front, 1 left, 2 back, 3 right.
+        warnings: Sentences for the user, e.g. that no plain background was found.
     """
 
     pixels: FloatArray
     view_labels: tuple[int, ...] = (0,)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

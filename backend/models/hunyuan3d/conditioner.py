@@ -58,6 +58,16 @@ class ImageConditioner(nn.Module):
         self.main_image_encoder = EncoderHolder(config.encoder)
 
     @property
+    def num_channels(self) -> int:
+        """3 for RGB, 4 for RGB and alpha."""
+        return self.config.encoder.num_channels
+
+    @property
+    def is_multiview(self) -> bool:
+        """Whether several views of one object may be given."""
+        return self.config.is_multiview
+
+    @property
     def tokens_per_view(self) -> int:
         """L, the number of tokens of one picture."""
         grid = self.config.image_size // self.config.encoder.patch_size
