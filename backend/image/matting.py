@@ -138,7 +138,8 @@ def _flood(colour: FloatArray, background: FloatArray, tolerance: float) -> Mask
     is_plain = np.linalg.norm(colour - background, axis=-1) < tolerance
     seed = is_plain.copy()
     seed[1:-1, 1:-1] = False
-    return ndimage.binary_propagation(seed, mask=is_plain | _is_shadow(colour, background))
+    allowed = is_plain | _is_shadow(colour, background)
+    return np.asarray(ndimage.binary_propagation(seed, mask=allowed), bool)
 
 
 def _is_shadow(colour: FloatArray, background: FloatArray) -> Mask:
@@ -154,8 +155,8 @@ def _is_shadow(colour: FloatArray, background: FloatArray) -> Mask:
 
 def _without_specks(is_object: Mask) -> Mask:
     """Drop pieces much smaller than the largest one; noise in the background makes them."""
-    labels, count = ndimage.label(is_object)
-    if count == 0:
+    labels = np.zeros(is_object.shape, np.int32)
+    if not ndimage.label(is_object, output=labels):
         return is_object
     areas = np.bincount(labels.ravel())
     areas[0] = 0
@@ -167,21 +168,29 @@ def _soften(colour: FloatArray, background: FloatArray, is_object: Mask) -> Floa
 
     Outline pixels take the colour of the object beside them, so no background shines through.
     """
-    inside = ndimage.binary_erosion(is_object, iterations=EDGE_PX, border_value=1)
+    eroded = ndimage.binary_erosion(is_object, iterations=EDGE_PX, border_value=1)
+    inside = np.asarray(eroded, bool)
     if not inside.any():
         return _with_alpha(colour, is_object.astype(np.float32))
-    is_edge = ndimage.binary_dilation(is_object) & ~inside
-    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    is_edge = _grown(is_object, 1) & ~inside
+    nearest = np.asarray(
+        ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    )  # [2, H, W]
     solid = colour[nearest[0], nearest[1]]  # [H, W, 3]
     way = solid - background
     share = ((colour - background) * way).sum(axis=-1) / np.maximum((way**2).sum(axis=-1), 1e-3)
     is_distinct = (way**2).sum(axis=-1) > MAX_TOLERANCE**2
     share = np.where(is_distinct, np.clip(share, 0, 1), is_object)
     # A thin part far from any inside pixel has no known colour: it stays as it is.
-    is_thin = is_object & ~ndimage.binary_dilation(inside, iterations=EDGE_PX + 1)
+    is_thin = is_object & ~_grown(inside, EDGE_PX + 1)
     alpha = np.where(inside | is_thin, 1.0, np.where(is_edge, share, 0.0))
     is_mixed = (is_edge & ~is_thin & is_distinct)[..., None] & (alpha < 0.95)[..., None]
     return _with_alpha(np.where(is_mixed, solid, colour), alpha)
+
+
+def _grown(mask: Mask, steps: int) -> Mask:
+    """The mask and what lies within so many pixels of it."""
+    return np.asarray(ndimage.binary_dilation(mask, iterations=steps), bool)
 
 
 def _with_alpha(colour: FloatArray, alpha: NDArray) -> FloatArray:

@@ -1,48 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns reference pictures in -1..1 into the condition tokens of the denoiser."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..dinov2.config import VARIANTS as DINOV2
 from ..dinov2.config import Dinov2Config
 from ..dinov2.encoder import Dinov2Encoder
+from .config import ConditionerConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-MAX_VIEWS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionerConfig:
-    """What the conditioner is made of.
-
-    Attributes:
-        encoder: Sizes of the image encoder.
-        image_size: Edge to which pictures are resized before encoding, pixels.
-        use_cls_token: Whether the class token is one of the condition tokens.
-        is_multiview: Several views, told apart by a fixed embedding added to their tokens.
-    """
-
-    encoder: Dinov2Config = field(default_factory=lambda: DINOV2["dinov2-giant"])
-    image_size: int = 518
-    use_cls_token: bool = True
-    is_multiview: bool = False
-
-    @classmethod
-    def from_published(cls, values: Mapping[str, Any]) -> "ConditionerConfig":
-        """Read the `conditioner` part of a published configuration."""
-        return cls(
-            encoder=Dinov2Config.from_published(values["config"]),
-            image_size=values["image_size"],
-            use_cls_token=values.get("use_cls_token", True),
-            is_multiview=values.get("type", "").endswith("MV") or "view_idxs" in values,
-        )
 
 
 class ImageConditioner(nn.Module):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sizes of the Hunyuan3D shape networks, under the names of their published checkpoints."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ..dinov2.config import VARIANTS as DINOV2_VARIANTS
+from ..dinov2.config import Dinov2Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,79 @@ class DenoiserConfig:
     num_latents: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Denoiser21Config:
+    """Sizes of one 2.1 denoiser; the names are those of the published configuration.
+
+    Attributes:
+        input_size: Number of latents N it was trained for.
+        in_channels: Channels C of a latent.
+        hidden_size: Width D of the tokens.
+        context_dim: Width of the condition tokens.
+        depth: Blocks; the second half reads the outputs of the first half.
+        num_heads: Attention heads.
+        qk_norm: Normalise queries and keys per head.
+        qkv_bias: Whether the query, key and value projections have a bias.
+        num_moe_layers: How many of the last blocks choose among experts.
+        num_experts: Experts of such a block.
+        moe_top_k: Experts chosen per token.
+    """
+
+    input_size: int = 4096
+    in_channels: int = 64
+    hidden_size: int = 2048
+    context_dim: int = 1024
+    depth: int = 21
+    num_heads: int = 16
+    qk_norm: bool = True
+    qkv_bias: bool = False
+    num_moe_layers: int = 6
+    num_experts: int = 8
+    moe_top_k: int = 2
+
+    @classmethod
+    def from_published(cls, values: Mapping[str, Any]) -> "Denoiser21Config":
+        """Read the `model` part of a published configuration.
+
+        Raises:
+            ValueError: It asks for a part that no published 2.1 checkpoint has.
+        """
+        for switch in ("with_decoupled_ca", "use_attention_pooling", "use_pos_emb"):
+            if values.get(switch):
+                raise ValueError(f"the 2.1 denoiser does not know '{switch}'")
+        if values.get("qk_norm_type", "rms") != "rms":
+            raise ValueError("the 2.1 denoiser normalises queries and keys by RMS only")
+        known = {item.name for item in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionerConfig:
+    """What the conditioner is made of.
+
+    Attributes:
+        encoder: Sizes of the image encoder.
+        image_size: Edge to which pictures are resized before encoding, pixels.
+        use_cls_token: Whether the class token is one of the condition tokens.
+        is_multiview: Several views, told apart by a fixed embedding added to their tokens.
+    """
+
+    encoder: Dinov2Config = field(default_factory=lambda: DINOV2_VARIANTS["dinov2-giant"])
+    image_size: int = 518
+    use_cls_token: bool = True
+    is_multiview: bool = False
+
+    @classmethod
+    def from_published(cls, values: Mapping[str, Any]) -> "ConditionerConfig":
+        """Read the `conditioner` part of a published configuration."""
+        return cls(
+            encoder=Dinov2Config.from_published(values["config"]),
+            image_size=values["image_size"],
+            use_cls_token=values.get("use_cls_token", True),
+            is_multiview=values.get("type", "").endswith("MV") or "view_idxs" in values,
+        )
+
+
 _VAE = ShapeVAEConfig(
     num_latents=3072,
     embed_dim=64,
@@ -145,4 +223,16 @@ DENOISER_VARIANTS: dict[str, DenoiserConfig] = {
         qkv_bias=True,
         num_latents=256,
     ),
+}
+
+DENOISER21_VARIANTS: dict[str, Denoiser21Config] = {"hunyuan3d-2.1": Denoiser21Config()}
+
+_CONDITIONER = ConditionerConfig()
+CONDITIONER_VARIANTS: dict[str, ConditionerConfig] = {
+    "hunyuan3d-2": _CONDITIONER,
+    "hunyuan3d-2-turbo": _CONDITIONER,
+    "hunyuan3d-2-mini": _CONDITIONER,
+    "hunyuan3d-2-mv": replace(_CONDITIONER, is_multiview=True),
+    "hunyuan3d-2.1": ConditionerConfig(encoder=DINOV2_VARIANTS["dinov2-large"]),
+    "maquette-mini": ConditionerConfig(encoder=DINOV2_VARIANTS["maquette-mini"], image_size=160),
 }

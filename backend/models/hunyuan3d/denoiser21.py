@@ -1,64 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Denoiser of version 2.1: noisy latents, flow time and condition tokens to velocity."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.attention import attention
+from .config import Denoiser21Config
 
 NORM_EPS = 1e-6
 MLP_RATIO = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Denoiser21Config:
-    """Sizes of one 2.1 denoiser; the names are those of the published configuration.
-
-    Attributes:
-        input_size: Number of latents N it was trained for.
-        in_channels: Channels C of a latent.
-        hidden_size: Width D of the tokens.
-        context_dim: Width of the condition tokens.
-        depth: Blocks; the second half reads the outputs of the first half.
-        num_heads: Attention heads.
-        qk_norm: Normalise queries and keys per head.
-        qkv_bias: Whether the query, key and value projections have a bias.
-        num_moe_layers: How many of the last blocks choose among experts.
-        num_experts: Experts of such a block.
-        moe_top_k: Experts chosen per token.
-    """
-
-    input_size: int = 4096
-    in_channels: int = 64
-    hidden_size: int = 2048
-    context_dim: int = 1024
-    depth: int = 21
-    num_heads: int = 16
-    qk_norm: bool = True
-    qkv_bias: bool = False
-    num_moe_layers: int = 6
-    num_experts: int = 8
-    moe_top_k: int = 2
-
-    @classmethod
-    def from_published(cls, values: Mapping[str, Any]) -> "Denoiser21Config":
-        """Read the `model` part of a published configuration.
-
-        Raises:
-            ValueError: It asks for a part that no published 2.1 checkpoint has.
-        """
-        for switch in ("with_decoupled_ca", "use_attention_pooling", "use_pos_emb"):
-            if values.get(switch):
-                raise ValueError(f"the 2.1 denoiser does not know '{switch}'")
-        if values.get("qk_norm_type", "rms") != "rms":
-            raise ValueError("the 2.1 denoiser normalises queries and keys by RMS only")
-        known = {item.name for item in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
 
 
 class Denoiser21(nn.Module):
@@ -108,14 +59,14 @@ class TimeEmbedder(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.half = width // 2
+        self.num_frequencies = width // 2
         self.mlp = nn.Sequential(
             nn.Linear(width, MLP_RATIO * width), nn.GELU(), nn.Linear(MLP_RATIO * width, width)
         )
 
     def forward(self, t: Tensor, dtype: torch.dtype) -> Tensor:
-        steps = torch.arange(self.half, device=t.device, dtype=torch.float32)
-        angle = t.float()[:, None] * 10000.0 ** (-steps / self.half)  # [B, D/2]
+        steps = torch.arange(self.num_frequencies, device=t.device, dtype=torch.float32)
+        angle = t.float()[:, None] * 10000.0 ** (-steps / self.num_frequencies)  # [B, D/2]
         return self.mlp(torch.cat([angle.sin(), angle.cos()], dim=-1).to(dtype))  # [B, D]
 
 
