@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything starts here; each target makes what it needs first.
+#   make demo   one example picture to a .glb, a .blend and a preview under out/
+#   make test   lint, then all tests        make lint   format, lint and type check
+#   make zip    the extension under dist/    make bench  figures into benchmarks/results/
+#   make clean  remove everything made here but .venv
+# Variables: PYTHON, DEVICE (cpu, cuda, rocm, mps), TORCH_INDEX, see packaging/make_venv.py; JOBS.
+
+PY := .venv/bin/python
+JOBS ?= 2
+LAYERS := tests/unit tests/parity tests/worker tests/blender
+
+.PHONY: venv demo test lint zip bench examples docs clean
+
+venv:
+	@python3 packaging/make_venv.py
+
+demo: venv
+	$(PY) examples/demo.py
+
+# One file stays in one process: tests in real Blender then never see another file's Blender.
+test: lint
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile $(LAYERS)
+
+lint: venv
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m pyright
+
+zip: venv
+	$(PY) packaging/build_zip.py
+
+bench: venv
+	$(PY) benchmarks/shape_quality.py
+
+examples: venv
+	$(PY) examples/make_examples.py
+
+docs: venv
+	$(PY) docs/make_settings.py
+
+clean:
+	rm -rf out dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
