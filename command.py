@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns `blender --background --command maquette ...` into a job and a saved scene."""
+
+import argparse
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import session
+from .backend import cli
+from .backend.config import flatten
+from .backend.errors import InputError
+from .backend.protocol import Result
+from .scene.asset import Origin, add_asset, read_version
+from .scene.preview import render_preview, render_turntable
+
+NAME = "maquette"
+_PROG = f"blender --background --command {NAME}"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command: those of `python -m backend`, and `generate` with the scene's own flags.
+
+    Args:
+        argv: What follows `maquette` on the command line.
+
+    Returns:
+        The exit status: 0 done, 2 bad input, 1 any other error.
+    """
+    parser = argparse.ArgumentParser(prog=_PROG, add_help=False, allow_abbrev=False)
+    parser.add_argument("--blend", type=Path)
+    parser.add_argument("--preview", type=Path)
+    parser.add_argument("--turntable", type=Path)
+    parser.add_argument("--size", type=float, default=1.0, dest="size_m")
+    wanted, rest = parser.parse_known_args(argv)
+    return cli.main(rest, _PROG, session.make_worker, functools.partial(_fill_scene, wanted))
+
+
+def _fill_scene(wanted: argparse.Namespace, request: cli.GenerateRequest, result: Result) -> None:
+    """Put the mesh into an empty scene, then save and render what was asked for.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    if not (wanted.blend or wanted.preview or wanted.turntable):
+        return
+    bpy.ops.wm.read_homefile(use_empty=True)
+    origin = Origin(
+        picture=request.images["front"].name,
+        scene_uid=bpy.context.scene.session_uid,
+        location=(0.0, 0.0, 0.0),
+        size_m=wanted.size_m,
+        version=read_version(),
+        settings=flatten(request.config),
+    )
+    obj = add_asset(Path(result.mesh_path), result.seed, origin)
+    try:
+        if wanted.blend:
+            bpy.ops.wm.save_as_mainfile(filepath=str(wanted.blend.absolute()), copy=True)
+        if wanted.preview:
+            render_preview(obj, wanted.preview.absolute())
+        if wanted.turntable:
+            render_turntable(obj, wanted.turntable.absolute())
+    except RuntimeError as error:
+        raise InputError(str(error).strip(), "Choose a folder that can be written to.") from error
+
+
+def register() -> None:
+    """Add the command; the `bpy` module has no commands."""
+    global _handle
+    if hasattr(bpy.utils, "register_cli_command"):
+        _handle = bpy.utils.register_cli_command(NAME, run)
+
+
+def unregister() -> None:
+    """Remove the command."""
+    global _handle
+    if _handle is not None:
+        bpy.utils.unregister_cli_command(_handle)
+    _handle = None
+
+
+_handle: Any = None

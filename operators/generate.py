@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns the scene's settings into a job, and a die roll into a seed."""
+
+import random
+from typing import Any
+
+import bpy
+
+from .. import handlers, properties, session
+from ..backend.errors import MaquetteError
+from ..scene.asset import Origin, read_version
+
+_MAX_SEED = 2**31 - 1
+
+
+class MAQUETTE_OT_generate(bpy.types.Operator):
+    """Make a mesh from the reference picture, at the 3D cursor"""  # noqa: D415 (tooltip)
+
+    bl_idname = "maquette.generate"
+    bl_label = "Generate"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        now = session.current()
+        if now.is_running:
+            cls.poll_message_set("A job is running: wait for it or cancel it")
+            return False
+        if now.setup_error:
+            cls.poll_message_set(str(now.setup_error))
+            return False
+        if context.scene is None or context.scene.maquette.image is None:
+            cls.poll_message_set("Choose a reference picture first")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        try:
+            session.current().submit(*_read_scene(context.scene))
+        except MaquetteError as error:
+            session.current().status = session.Status.of_error(error)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        handlers.start_polling()
+        return {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """As from the panel; a script in background Blender, which has no timers, waits here."""
+        started = self.invoke(context, None)
+        if started == {"CANCELLED"} or not bpy.app.background:
+            return started
+        handlers.wait_until_idle()
+        status = session.current().status
+        if not status.error:
+            return {"FINISHED"}
+        self.report({"ERROR"}, f"{status.error} {status.hint}")
+        return {"CANCELLED"}
+
+
+class MAQUETTE_OT_randomize_seed(bpy.types.Operator):
+    """Choose another seed, for another variation of the shape"""  # noqa: D415 (tooltip)
+
+    bl_idname = "maquette.randomize_seed"
+    bl_label = "Randomize Seed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.maquette.seed = random.randrange(_MAX_SEED)
+        return {"FINISHED"}
+
+
+def _read_scene(
+    scene: bpy.types.Scene,
+) -> tuple[dict[str, bpy.types.Image], dict[str, Any], Origin]:
+    """Pictures, settings and origin of a job, as `Session.submit` takes them."""
+    chosen = scene.maquette
+    images = {
+        view: image
+        for view, name in properties.VIEWS.items()
+        if (image := getattr(chosen, name)) is not None
+    }
+    settings = properties.to_settings(chosen)
+    origin = Origin(
+        picture=chosen.image.name,
+        scene_uid=scene.session_uid,
+        location=tuple(scene.cursor.location),
+        size_m=chosen.size_m,
+        version=read_version(),
+        settings=settings,
+    )
+    return images, settings, origin
+
+
+CLASSES = (MAQUETTE_OT_generate, MAQUETTE_OT_randomize_seed)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All panels of the extension: drawing only."""
+
+import bpy
+
+from . import environment, generate, queue
+
+# Parents before their children.
+CLASSES = (*generate.CLASSES, *queue.CLASSES, *environment.CLASSES)
+
+
+def register() -> None:
+    """Register every panel."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Unregister every panel, backwards."""
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

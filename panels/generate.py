@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws the reference pictures and the settings of the next job in the 3D viewport's sidebar."""
+
+import bpy
+
+
+class _Sidebar:
+    """Where all panels of the extension are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Maquette"
+
+
+class MAQUETTE_PT_shape(_Sidebar, bpy.types.Panel):
+    """The reference picture and the model."""
+
+    bl_label = "Picture to Mesh"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.template_ID_preview(settings, "image", open="image.open", rows=3, cols=6)
+        column.separator()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "model")
+        column.prop(settings, "size_m")
+
+
+class MAQUETTE_PT_views(_Sidebar, bpy.types.Panel):
+    """Pictures of the other sides."""
+
+    bl_label = "More Views"
+    bl_parent_id = "MAQUETTE_PT_shape"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        for name in ("image_left", "image_back", "image_right"):
+            column = self.layout.column(align=True)
+            column.label(text=settings.bl_rna.properties[name].name)
+            column.template_ID(settings, name, open="image.open")
+
+
+class MAQUETTE_PT_settings(_Sidebar, bpy.types.Panel):
+    """How the shape is sampled and how fine its mesh is."""
+
+    bl_label = "Settings"
+    bl_parent_id = "MAQUETTE_PT_shape"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        row = column.row(align=True)
+        row.prop(settings, "seed")
+        row.operator("maquette.randomize_seed", text="", icon="FILE_REFRESH")
+        column.prop(settings, "steps")
+        column.prop(settings, "guidance")
+        column.separator()
+        column.prop(settings, "resolution")
+        column.prop(settings, "target_faces")
+
+
+class MAQUETTE_PT_advanced(_Sidebar, bpy.types.Panel):
+    """Settings that seldom need a change."""
+
+    bl_label = "Advanced"
+    bl_parent_id = "MAQUETTE_PT_settings"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        for name in ("remove_background", "border_ratio", "floater_ratio"):
+            column.prop(settings, name)
+
+
+CLASSES = (MAQUETTE_PT_shape, MAQUETTE_PT_views, MAQUETTE_PT_settings, MAQUETTE_PT_advanced)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension's preferences: worker environment, device, folder and idle time."""
+
+from pathlib import Path
+
+import bpy
+
+PACKAGE = str(__package__)  # "bl_ext.<repository>.maquette"
+DEVICES = (
+    ("auto", "Automatic", "The fastest device the worker finds"),
+    ("cuda", "NVIDIA or AMD GPU", "Fail rather than run on the processor"),
+    ("mps", "Apple GPU", "Fail rather than run on the processor"),
+    ("cpu", "Processor", "Slow, but always works"),
+)
+
+
+class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
+    """Drawn in Edit > Preferences > Add-ons > Maquette."""
+
+    bl_idname = PACKAGE
+
+    python_path: bpy.props.StringProperty(
+        name="Worker Python",
+        description="The Python that has PyTorch; empty: look in the usual places",
+        subtype="FILE_PATH",
+    )
+    job_folder: bpy.props.StringProperty(
+        name="Job Folder",
+        description="Keeps the pictures, meshes and logs of jobs; empty: the extension's folder",
+        subtype="DIR_PATH",
+    )
+    idle_minutes: bpy.props.IntProperty(
+        name="Free Memory After",
+        description="Minutes without a job after which the models are unloaded; 0: never",
+        default=10,
+        min=0,
+        max=1440,
+    )
+    device: bpy.props.EnumProperty(
+        name="Device", description="What computes the shape", items=DEVICES, default="auto"
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.use_property_split = True
+        column.prop(self, "python_path")
+        column.operator("maquette.check_environment", icon="CHECKMARK")
+        column.prop(self, "device")
+        column.prop(self, "idle_minutes")
+        column.prop(self, "job_folder")
+
+
+def get_preferences() -> MAQUETTE_AP_preferences:
+    """The stored preferences of this extension."""
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def get_python_path() -> str:
+    """The worker's Python as the user named it, or an empty string."""
+    chosen = get_preferences().python_path
+    return bpy.path.abspath(chosen) if chosen else ""
+
+
+def get_job_folder() -> Path:
+    """The folder that holds one sub-folder per job, made if it is missing."""
+    chosen = get_preferences().job_folder
+    if chosen:
+        folder = Path(bpy.path.abspath(chosen))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    return Path(bpy.utils.extension_path_user(PACKAGE, path="jobs", create=True))
+
+
+def register() -> None:
+    """Make the preferences known to Blender."""
+    bpy.utils.register_class(MAQUETTE_AP_preferences)
+
+
+def unregister() -> None:
+    """Forget the preferences' class; their values stay stored by Blender."""
+    bpy.utils.unregister_class(MAQUETTE_AP_preferences)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns a Blender image into a PNG; the one place that flips rows and converts colours."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend.errors import InputError
+
+MAX_SIDE_PX = 16384
+
+
+def save_image_as_png(image: bpy.types.Image, scene: bpy.types.Scene, path: Path) -> None:
+    """Write what the artist sees in an image data-block as an 8-bit sRGB PNG with straight alpha.
+
+    Works for files, unsaved, packed and generated images and for render results. Pixels of 8-bit
+    images are written as they are; float images are scene-linear and premultiplied in Blender, so
+    they are divided by alpha and encoded to sRGB.
+
+    Args:
+        image: Any image data-block.
+        scene: Gives the view transform for render results.
+        path: The file to write.
+
+    Raises:
+        InputError: The image has no pixels, or more than the worker accepts.
+    """
+    if image.type == "RENDER_RESULT":
+        _save_render_result(image, scene, path)
+        return
+    width, height = image.size
+    if width == 0 or height == 0:
+        raise InputError(
+            f"The picture '{image.name}' has no pixels.",
+            "Its file may be missing: open the picture again.",
+        )
+    if max(width, height) > MAX_SIDE_PX:
+        raise InputError(
+            f"The picture '{image.name}' is {width} x {height} pixels, which is too large.",
+            f"Scale it down to at most {MAX_SIDE_PX} pixels per side.",
+        )
+    path.write_bytes(encode_png(read_pixels(image)))
+
+
+def read_pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
+    """Pixels of an image data-block as sRGB with straight alpha.
+
+    Returns:
+        `[H, W, 4]` uint8, row 0 is the top.
+    """
+    width, height = image.size
+    flat = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(flat)
+    pixels = flat.reshape(height, width, image.channels)[::-1]  # [H, W, C]
+    if image.channels < 3:
+        pixels = np.concatenate([pixels[..., :1]] * 3 + [pixels[..., 1:]], axis=-1)  # [H, W, 3+]
+    if pixels.shape[-1] == 3 or image.alpha_mode == "NONE":
+        pixels = np.concatenate([pixels[..., :3], np.ones_like(pixels[..., :1])], axis=-1)
+    if image.is_float:
+        pixels = _linear_to_srgb(pixels, is_premultiplied=image.alpha_mode != "CHANNEL_PACKED")
+    return (np.clip(np.nan_to_num(pixels), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """An RGBA picture as a PNG file.
+
+    Source: PNG specification (third edition), sections 5 (datastream) and 9 (filter type 0).
+
+    Args:
+        pixels: `[H, W, 4]` uint8, row 0 is the top.
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + width * 4), np.uint8)  # filter byte 0 in front of each row
+    rows[:, 1:] = pixels.reshape(height, width * 4)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = zlib.compress(rows.tobytes(), 1)
+    chunks = ((b"IHDR", header), (b"sRGB", b"\0"), (b"IDAT", body), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """One PNG chunk: length, kind, data, checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _linear_to_srgb(pixels: NDArray[np.float32], is_premultiplied: bool) -> NDArray[np.float32]:
+    """Scene-linear `[H, W, 4]` to sRGB with straight alpha. Source: IEC 61966-2-1."""
+    colour, alpha = np.maximum(pixels[..., :3], 0.0), pixels[..., 3:]
+    if is_premultiplied:
+        colour = colour / np.where(alpha > 0, alpha, 1.0)
+    encoded = np.where(
+        colour <= 0.0031308, colour * 12.92, 1.055 * np.power(colour, 1 / 2.4) - 0.055
+    )
+    return np.concatenate([encoded, alpha], axis=-1)  # [H, W, 4]
+
+
+def _save_render_result(image: bpy.types.Image, scene: bpy.types.Scene, path: Path) -> None:
+    """Save a render through the scene's view transform, its output settings left as they were."""
+    output = scene.render.image_settings
+    wanted = {"file_format": "PNG", "color_mode": "RGBA", "color_depth": "8"}
+    if hasattr(output, "media_type"):  # Blender 5: the file formats depend on it
+        wanted = {"media_type": "IMAGE", **wanted}
+    before = {name: getattr(output, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            setattr(output, name, value)
+        image.save_render(str(path), scene=scene)
+    except RuntimeError as error:
+        raise InputError(
+            "The render result has no pixels.", "Render the scene first, or choose another picture."
+        ) from error
+    finally:
+        for name, value in before.items():
+            setattr(output, name, value)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns mesh arrays into `bpy.types.Mesh`; the one place that turns axes (Y up <-> Z up)."""
+
+import math
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+SMOOTH_ANGLE_RAD = math.radians(35.0)
+
+
+def turn_to_z_up(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Y up, front +Z -> Z up, front -Y (a quarter turn about X); `[P, 3]` to `[P, 3]`."""
+    x, y, z = vertices.T
+    return np.stack([x, -z, y], axis=1)  # [P, 3]
+
+
+def fit_to_size(vertices: NDArray[np.float32], size_m: float) -> NDArray[np.float32]:
+    """Scale to a longest side of `size_m` and put the bottom centre on the origin.
+
+    Args:
+        vertices: `[P, 3]` float32, Z up.
+        size_m: Longest side of the bounding box in metres.
+    """
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    longest = float((high - low).max())
+    bottom_centre = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], np.float32)
+    return (vertices - bottom_centre) * np.float32(size_m / longest if longest > 0 else 1.0)
+
+
+def create_mesh(
+    name: str, vertices: NDArray[np.float32], faces: NDArray[np.int32]
+) -> bpy.types.Mesh:
+    """Make a triangle mesh with smooth-by-angle shading.
+
+    Args:
+        name: Name of the new data-block.
+        vertices: `[P, 3]` float32, Z up, in metres.
+        faces: `[F, 3]` int32, counter-clockwise seen from outside.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    mesh.loops.add(faces.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    mesh.update(calc_edges=True)
+    mesh.validate()
+    mesh.shade_smooth()
+    mesh.set_sharp_from_angle(angle=SMOOTH_ANGLE_RAD)
+    return mesh

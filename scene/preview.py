@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns an object into a preview picture: three-quarter view, soft light, plain backdrop."""
+
+import math
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Euler, Vector
+
+from .image import encode_png, read_pixels
+from .material import create_plain_material
+
+SAMPLES = 32
+FOV_DEG = 26.0
+CLAY_LINEAR = (0.56, 0.33, 0.19)
+BACKDROP_LINEAR = (0.60, 0.63, 0.68)
+SIDE_AZIMUTHS_DEG = (0.0, 90.0, 180.0, 270.0)
+# (azimuth from the camera in degrees, elevation in degrees, size and distance in radii, strength)
+LIGHTS = ((-45.0, 50.0, 3.0, 5.0, 1.0), (60.0, 25.0, 4.0, 6.0, 0.35), (160.0, 45.0, 2.0, 5.0, 0.8))
+
+
+def render_preview(
+    obj: bpy.types.Object,
+    path: Path,
+    azimuth_deg: float = 35.0,
+    elevation_deg: float = 18.0,
+    side_px: int = 512,
+) -> None:
+    """Render one view of an object with Cycles on the CPU, in a scene made for it and then removed.
+
+    Args:
+        obj: A mesh object whose origin is its bottom centre, front -Y.
+        path: The PNG to write.
+        azimuth_deg: 0 looks at the front, 90 at the side that faces +X.
+        elevation_deg: Height of the camera above the horizon.
+        side_px: Width and height of the picture.
+    """
+    scene = bpy.data.scenes.new("Maquette Preview")
+    scene.world = bpy.data.worlds.new("Maquette Preview")
+    try:
+        size = Vector(obj.dimensions)
+        centre, radius = Vector((0.0, 0.0, size.z / 2)), max(size.length / 2, 1e-6)
+        subject = bpy.data.objects.new("Subject", obj.data.copy())
+        subject.scale = obj.scale
+        subject.data.materials.clear()
+        subject.data.materials.append(create_plain_material("Clay", CLAY_LINEAR, 0.55))
+        scene.collection.objects.link(subject)
+        _add_backdrop(scene, radius, azimuth_deg)
+        for angle_deg, height_deg, light_size, distance, strength in LIGHTS:
+            _add_light(
+                scene,
+                centre + distance * radius * _direction(azimuth_deg + angle_deg, height_deg),
+                centre,
+                light_size * radius,
+                strength * 60.0 * radius**2 * distance**2 / 25.0,
+            )
+        towards_camera = _direction(azimuth_deg, elevation_deg)
+        _add_camera(scene, centre, 1.08 * radius, towards_camera)
+        _configure_render(scene, path, side_px)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+    finally:
+        _remove_scene(scene)
+
+
+def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 256) -> None:
+    """Render front, +X side, back and -X side of an object side by side.
+
+    Args:
+        obj: As for `render_preview`.
+        path: The PNG to write, four pictures wide.
+        side_px: Width and height of each picture.
+    """
+    pictures = []
+    for azimuth_deg in SIDE_AZIMUTHS_DEG:
+        render_preview(obj, path, azimuth_deg, elevation_deg=12.0, side_px=side_px)
+        image = bpy.data.images.load(str(path))
+        pictures.append(read_pixels(image))  # [H, W, 4]
+        bpy.data.images.remove(image)
+    path.write_bytes(encode_png(np.concatenate(pictures, axis=1)))  # [H, 4W, 4]
+
+
+def _direction(azimuth_deg: float, elevation_deg: float) -> Vector:
+    """Unit vector from the object towards a camera or light; azimuth 0 is -Y, 90 is +X."""
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    flat = math.cos(elevation)
+    return Vector((flat * math.sin(azimuth), -flat * math.cos(azimuth), math.sin(elevation)))
+
+
+def _add_backdrop(scene: bpy.types.Scene, radius: float, azimuth_deg: float) -> None:
+    """A floor that curves up into a wall behind the object, as in a photo studio."""
+    floor, bend, wall, half_width = 40.0 * radius, 8.0 * radius, 40.0 * radius, 60.0 * radius
+    profile = [(-floor, 0.0)]
+    for step in range(17):
+        angle = math.pi / 2 * step / 16
+        profile.append((4.0 * radius + bend * math.sin(angle), bend * (1.0 - math.cos(angle))))
+    profile.append((4.0 * radius + bend, wall))
+    vertices = [(x, y, z) for y, z in profile for x in (-half_width, half_width)]
+    faces = [(2 * i, 2 * i + 1, 2 * i + 3, 2 * i + 2) for i in range(len(profile) - 1)]
+    mesh = bpy.data.meshes.new("Backdrop")
+    mesh.from_pydata(vertices, [], faces)
+    mesh.shade_smooth()
+    mesh.materials.append(create_plain_material("Backdrop", BACKDROP_LINEAR, 0.9))
+    backdrop = bpy.data.objects.new("Backdrop", mesh)
+    backdrop.rotation_euler = Euler((0.0, 0.0, math.radians(azimuth_deg)))
+    scene.collection.objects.link(backdrop)
+
+
+def _add_light(
+    scene: bpy.types.Scene, location: Vector, target: Vector, size: float, power_w: float
+) -> None:
+    """A square area light that looks at the target."""
+    light = bpy.data.lights.new("Light", "AREA")
+    light.size, light.energy = size, power_w
+    lamp = bpy.data.objects.new("Light", light)
+    lamp.location = location
+    lamp.rotation_euler = (target - location).to_track_quat("-Z", "Y").to_euler()
+    scene.collection.objects.link(lamp)
+
+
+def _add_camera(
+    scene: bpy.types.Scene, centre: Vector, radius: float, towards_camera: Vector
+) -> None:
+    """A camera that just sees a sphere of this radius around the centre."""
+    camera = bpy.data.cameras.new("Camera")
+    camera.angle = math.radians(FOV_DEG)
+    distance = radius / math.sin(camera.angle / 2)
+    camera.clip_start, camera.clip_end = 0.01 * distance, 100.0 * distance
+    viewer = bpy.data.objects.new("Camera", camera)
+    viewer.location = centre + distance * towards_camera
+    viewer.rotation_euler = (-towards_camera).to_track_quat("-Z", "Y").to_euler()
+    scene.collection.objects.link(viewer)
+    scene.camera = viewer
+
+
+def _configure_render(scene: bpy.types.Scene, path: Path, side_px: int) -> None:
+    """Cycles on the CPU without denoising, which not every build of Blender has."""
+    scene.render.engine = "CYCLES"
+    scene.cycles.device = "CPU"
+    scene.cycles.samples = SAMPLES
+    scene.cycles.use_denoising = False
+    scene.cycles.max_bounces = 4
+    scene.render.resolution_x = scene.render.resolution_y = side_px
+    scene.render.resolution_percentage = 100
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_mode = "RGB"
+    scene.render.filepath = str(path)
+    scene.view_settings.view_transform = "Standard"
+    scene.world.color = (0.25, 0.26, 0.28)
+
+
+def _remove_scene(scene: bpy.types.Scene) -> None:
+    """Remove the scene and everything that was made for it."""
+    objects = list(scene.collection.objects)
+    made: list[bpy.types.ID] = [obj.data for obj in objects]
+    for obj in objects:
+        made.extend(getattr(obj.data, "materials", ()))
+    if scene.world:
+        made.append(scene.world)
+    bpy.data.scenes.remove(scene)
+    bpy.data.batch_remove([*objects, *made])
