@@ -8,7 +8,6 @@ import torch
 from .config import ShapeVAEConfig
 
 
-@torch.compiler.disable
 def sample_farthest_points(points: torch.Tensor, count: int) -> torch.Tensor:
     """Pick `count` points, each the farthest from those picked before; the first is entry 0.
 
