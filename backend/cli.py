@@ -23,6 +23,7 @@ from .errors import InputError, MaquetteError
 from .protocol import ProgressEvent, Result
 
 MakeWorker = Callable[[str], Transport]
+OnResult = Callable[["GenerateRequest", Result], None]
 # Flags that are not simply the setting's name.
 FLAGS = {"target_faces": "--faces"}
 STAGE_TEXTS = {
@@ -69,6 +70,7 @@ def main(
     argv: Sequence[str] | None = None,
     prog: str = "python -m backend",
     make_worker: MakeWorker = InProcess,
+    on_result: OnResult | None = None,
 ) -> int:
     """Run one command.
 
@@ -76,6 +78,7 @@ def main(
         argv: The words after the program's name; None takes the process's own.
         prog: The program's name in help texts.
         make_worker: Device name -> worker that is not started.
+        on_result: Called with a finished `generate` while the job's files are still there.
 
     Returns:
         The exit code.
@@ -83,7 +86,7 @@ def main(
     try:
         args = make_parser(prog).parse_args(argv)
         if args.command == "generate":
-            _generate(read_request(args), make_worker)
+            _generate(read_request(args), make_worker, on_result)
         elif args.command == "models":
             _list_models()
         else:
@@ -201,12 +204,16 @@ def save_result(result: Result, out: Path) -> None:
         raise _unwritable(out, error) from error
 
 
-def _generate(request: GenerateRequest, make_worker: MakeWorker) -> None:
+def _generate(
+    request: GenerateRequest, make_worker: MakeWorker, on_result: OnResult | None
+) -> None:
     """Run the job in a temporary folder, which stays only when its log is of use."""
     root = Path(tempfile.mkdtemp(prefix="maquette-"))
     try:
         result = run_job(request, make_worker, root, _Reporter(request.is_json).report)
         save_result(result, request.out)
+        if on_result is not None:
+            on_result(request, result)
     except MaquetteError as error:
         if type(error) is MaquetteError:
             logs = [str(path) for path in root.glob("*/job.log")]
