@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about each model's weights: place of publication, licence, digest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import MODELS
+from ..errors import ModelMissingError
+
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+
+_LICENCE_20 = "Tencent Hunyuan 3D 2.0 Community License"
+_LICENCE_21 = "Tencent Hunyuan 3D 2.1 Community License"
+_TERMS = (
+    "Not free software: the licence excludes the European Union, the United Kingdom and South "
+    "Korea. Read the file LICENSE beside the weights before use."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model's weights.
+
+    Attributes:
+        name: As in `config.MODELS`.
+        family: Which networks it needs: "maquette", "hunyuan3d-2" or "hunyuan3d-2.1".
+        repository: Owner and name on the Hugging Face Hub; "" for the embedded model.
+        file: Path inside the repository, or the stem of the embedded shards.
+        licence: Name of the weights' licence.
+        terms: What the licence means for the user, one or two sentences.
+        size_mb: Approximate download in MB; 0 where nothing is downloaded or it is unknown.
+        sha256: Digest of the file, hex; None where it is unknown: then only the size and the
+            digest announced by the hub are checked while fetching.
+    """
+
+    name: str
+    family: str
+    repository: str
+    file: str
+    licence: str
+    terms: str
+    size_mb: int = 0
+    sha256: str | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the weights ship with Maquette."""
+        return not self.repository
+
+
+def _hunyuan(name: str, repository: str, file: str, family: str = "hunyuan3d-2") -> ModelEntry:
+    """An entry of the Hunyuan3D models; their files were never at hand, so no digest is known."""
+    licence = _LICENCE_21 if family == "hunyuan3d-2.1" else _LICENCE_20
+    return ModelEntry(name, family, f"tencent/{repository}", file, licence, _TERMS)
+
+
+_ENTRIES = (
+    ModelEntry(
+        name="maquette-mini",
+        family="maquette",
+        repository="",
+        file="maquette-mini",
+        licence="CC0 1.0",
+        terms="Free for every use. Ships with Maquette.",
+    ),
+    _hunyuan("hunyuan3d-2", "Hunyuan3D-2", "hunyuan3d-dit-v2-0/model.fp16.safetensors"),
+    _hunyuan("hunyuan3d-2-turbo", "Hunyuan3D-2", "hunyuan3d-dit-v2-0-turbo/model.fp16.safetensors"),
+    _hunyuan("hunyuan3d-2-mini", "Hunyuan3D-2mini", "hunyuan3d-dit-v2-mini/model.fp16.safetensors"),
+    _hunyuan("hunyuan3d-2-mv", "Hunyuan3D-2mv", "hunyuan3d-dit-v2-mv/model.fp16.safetensors"),
+    _hunyuan(
+        "hunyuan3d-2.1", "Hunyuan3D-2.1", "hunyuan3d-dit-v2-1/model.fp16.ckpt", "hunyuan3d-2.1"
+    ),
+)
+CATALOGUE: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def find_model(name: str) -> ModelEntry:
+    """The catalogue's entry of a model.
+
+    Raises:
+        ModelMissingError: No model has this name.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise ModelMissingError(
+            f"There is no model called '{name}'.", f"Use one of: {', '.join(MODELS)}."
+        ) from None
