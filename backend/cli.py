@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .client.environment import check_environment, find_python
+from .client.environment import check_environment, find_models_folder, find_python
 from .client.in_process import InProcess
 from .client.queue import Job, JobQueue, JobState, Transport
 from .config import PRESET_FOLDER, JobConfig, load_preset, overlay, setting_names
 from .errors import InputError, MaquetteError
 from .protocol import ProgressEvent, Result
+from .weights.catalogue import CATALOGUE
+from .weights.hub import weights_path
 
 MakeWorker = Callable[[str], Transport]
 OnResult = Callable[["GenerateRequest", Result], None]
@@ -260,7 +262,11 @@ def _print_result(request: GenerateRequest, result: Result) -> None:
 
 
 def _list_models() -> None:
-    raise NotImplementedError
+    """Print each model, whether its weights are here, and their licence."""
+    folder = find_models_folder()
+    for entry in CATALOGUE.values():
+        is_here = entry.is_embedded or weights_path(entry, folder).is_file()
+        print(f"{entry.name:20}{'ready' if is_here else 'not downloaded':16}{entry.licence}")
 
 
 def _check(python: str) -> None:

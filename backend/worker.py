@@ -6,6 +6,7 @@
 """
 
 import argparse
+import functools
 import logging
 import os
 import platform
@@ -24,7 +25,6 @@ import torch
 
 from . import devices
 from .config import JobConfig, flatten, overlay
-from .data import Mesh
 from .errors import DeviceMemoryError, InputError, MaquetteError, ProtocolError
 from .mesh.io import write_glb, write_npz
 from .pipelines.families import Networks, load_networks
@@ -72,7 +72,7 @@ class Worker:
     def __init__(
         self,
         send: Callable[[Message], None],
-        load: LoadNetworks = load_networks,
+        load: LoadNetworks,
         device: str = "auto",
         idle_s: float = 0.0,
     ) -> None:
@@ -178,7 +178,10 @@ class Worker:
             networks = self._networks_for(config.model)
         shape = generate_shape(images, labels, config, networks, progress)
         with progress.stage("write"):
-            mesh_path, glb_path = _write_result(shape.mesh, Path(submit.job_folder))
+            mesh_path = Path(submit.job_folder, "mesh.npz")
+            glb_path = mesh_path.with_suffix(".glb")
+            write_npz(shape.mesh, mesh_path)
+            write_glb(shape.mesh, glb_path)
         seconds = {name: round(value, 3) for name, value in progress.seconds.items()}
         _log.info("seconds: %s", seconds)
         _log.info("peak memory: %s MiB", devices.peak_memory_mb(self._device))
@@ -223,20 +226,22 @@ class Worker:
         return Progress(on_report, lambda: cancel.is_set() or self._closed.is_set())
 
 
-def main(argv: Sequence[str] | None = None, load: LoadNetworks = load_networks) -> NoReturn:
+def main(argv: Sequence[str] | None = None, load: LoadNetworks | None = None) -> NoReturn:
     """Serve the protocol on this process's stdin and stdout, and end the process with it.
 
     Args:
         argv: Command-line arguments; None takes the process's own.
-        load: Makes the networks of a model.
+        load: Makes the networks of a model; None: the product's families.
     """
     parser = argparse.ArgumentParser(prog="backend.worker")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--idle-minutes", type=float, default=0.0)
+    parser.add_argument("--models-folder", type=Path, default=Path())
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal means the caller
     stdin, stdout = _claim_pipes()
+    load = load or functools.partial(load_networks, folder=options.models_folder)
     worker = Worker(_sender(stdout), load, options.device, options.idle_minutes * 60)
     threading.Thread(target=_listen, args=(stdin, worker), daemon=True).start()
     worker.run()
@@ -306,16 +311,6 @@ def _job_log(folder: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         handler.close()
-
-
-def _write_result(mesh: Mesh, folder: Path) -> tuple[Path, Path]:
-    """Write `mesh.npz` and `mesh.glb`; neither name is ever seen half written."""
-    paths = folder / "mesh.npz", folder / "mesh.glb"
-    for path, write in zip(paths, (write_npz, write_glb), strict=True):
-        part = path.with_name(f"part-{path.name}")
-        write(mesh, part)
-        part.replace(path)
-    return paths
 
 
 def _translate(error: Exception) -> MaquetteError:

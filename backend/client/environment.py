@@ -15,6 +15,7 @@ from ..errors import SetupError
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 PYTHON_VARIABLE = "MAQUETTE_PYTHON"
+MODELS_VARIABLE = "MAQUETTE_MODELS"
 REQUIRED_MODULES = {
     "torch": "torch",
     "numpy": "numpy",
@@ -23,7 +24,6 @@ REQUIRED_MODULES = {
     "safetensors": "safetensors",
     "skimage": "scikit-image",
     "fast_simplification": "fast-simplification",
-    "manifold3d": "manifold3d",
 }
 # Windows would open a console window for every worker.
 NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -125,9 +125,16 @@ def check_environment(python: Path, timeout_s: float = 120.0) -> EnvironmentStat
     return EnvironmentState(python, versions)
 
 
-def worker_command(python: Path, module: str = "backend.worker") -> list[str]:
-    """The command line that runs a module of this package in that Python."""
-    return [str(python), *PYTHON_FLAGS, "-m", module]
+def find_models_folder() -> Path:
+    """Where downloaded models lie: the variable `MAQUETTE_MODELS`, else a folder of the user's."""
+    named = os.environ.get(MODELS_VARIABLE)
+    return Path(named) if named else Path.home() / ".maquette" / "models"
+
+
+def worker_command(python: Path) -> list[str]:
+    """The command line that runs the worker in that Python; further arguments may follow."""
+    models = ["--models-folder", str(find_models_folder().absolute())]
+    return [str(python), *PYTHON_FLAGS, "-m", "backend.worker", *models]
 
 
 def worker_environment() -> dict[str, str]:

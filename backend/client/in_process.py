@@ -5,12 +5,14 @@ For programs whose own Python has torch: the command line and background Blender
 module loads nothing heavy; `start` does.
 """
 
+import functools
 import queue
 import threading
 from typing import TYPE_CHECKING
 
 from ..errors import SetupError, WorkerDiedError
 from ..protocol import Cancel, Message, Shutdown, Submit, Unload
+from .environment import find_models_folder
 
 if TYPE_CHECKING:
     from ..worker import LoadNetworks, Worker
@@ -51,7 +53,8 @@ class InProcess:
                 f"This Python cannot run the models: {error}.",
                 "Use the Python of the worker's environment.",
             ) from error
-        self._worker = Worker(self._inbox.put, self._load or load_networks, self._device)
+        load = self._load or functools.partial(load_networks, folder=find_models_folder())
+        self._worker = Worker(self._inbox.put, load, self._device)
         self._thread = threading.Thread(target=self._worker.run, daemon=True)
         self._thread.start()
 

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real worker in a process of its own, driven through real pipes and files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.client.environment import worker_environment
+from backend.client.queue import JobState
+from backend.config import JobConfig, overlay
+from backend.errors import (
+    DeviceMemoryError,
+    InputError,
+    ModelMissingError,
+    SetupError,
+    WorkerDiedError,
+)
+from backend.mesh.io import read_npz
+from backend.protocol import (
+    PROTOCOL_VERSION,
+    ErrorEvent,
+    Hello,
+    ProgressEvent,
+    Result,
+    Submit,
+    Unloaded,
+    encode,
+)
+from tests.worker.driving import ROOT, TINY_WORKER, finish, run_until, wait_for
+from tests.worker.tiny_worker import RADIUS
+
+SMALL = overlay(JobConfig(), {"resolution": 64, "target_faces": 2000})
+SLOW = overlay(SMALL, {"model": "hunyuan3d-2", "steps": 200})  # at least 10 s of steps
+
+
+def submit_line(folder: Path, picture: Path, **settings) -> Submit:
+    return Submit("job", str(folder), [str(picture)], settings={"resolution": 64, **settings})
+
+
+def test_hello_comes_first_and_names_devices_memory_and_versions(make_worker):
+    worker = make_worker()
+    worker.start()
+    hello = wait_for(worker, Hello)[0]
+    assert isinstance(hello, Hello)
+    assert hello.protocol == PROTOCOL_VERSION
+    assert hello.pid != os.getpid()
+    assert hello.devices[-1] == "cpu"
+    assert len(hello.free_memory_mb) == len(hello.devices)
+    assert hello.free_memory_mb[-1] > 100
+    assert {"python", "torch", "numpy"} <= hello.versions.keys()
+
+
+def test_job_leaves_mesh_files_and_a_log_and_reports_every_stage(make_queue, picture):
+    queue = make_queue()
+    job = queue.submit([picture], ["front"], overlay(SMALL, {"seed": 7}))
+    stages = []
+
+    def is_finished():
+        if job.progress is not None and job.progress.stage not in stages:
+            stages.append(job.progress.stage)
+        return job.is_finished
+
+    run_until(queue, is_finished)
+    assert job.state is JobState.DONE, job.error
+    result = job.result
+    assert result.seed == 7
+    assert list(result.seconds) == [
+        *("read", "load", "prepare", "encode", "sample", "decode", "mesh", "write")
+    ]
+    mesh = read_npz(Path(result.mesh_path))
+    assert (len(mesh.vertices), len(mesh.faces)) == (result.vertices, result.faces)
+    assert 100 < result.faces <= 2000
+    radii = np.linalg.norm(mesh.vertices, axis=1)
+    assert np.abs(radii - RADIUS).max() < 2.02 / 64
+    assert Path(result.glb_path).read_bytes()[:4] == b"glTF"
+    folder = Path(job.request.job_folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["job.log", "mesh.glb", "mesh.npz"]
+    log = (folder / "job.log").read_text()
+    for word in ("settings", "'seed': 7", "versions", "torch", "seconds", "peak memory"):
+        assert word in log
+
+
+def test_output_of_libraries_does_not_reach_the_protocol(make_worker, picture, tmp_path):
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2-mini"))
+    messages = wait_for(worker, Result)
+    assert not [message for message in messages if isinstance(message, ErrorEvent)]
+    log = (tmp_path / "worker.log").read_text()
+    assert "native code writes to descriptor 1" in log
+    assert "a library prints to stdout" in log
+
+
+def test_cancel_ends_a_running_job_and_the_same_worker_does_the_next(make_queue, picture):
+    queue = make_queue()
+    job = queue.submit([picture], ["front"], SLOW)
+    run_until(queue, lambda: job.progress and job.progress.stage == "sample" and job.progress.step)
+    pid = queue._worker.hello.pid
+    start = time.monotonic()
+    queue.cancel(job.job_id)
+    finish(queue, job)
+    assert job.state is JobState.CANCELLED
+    assert time.monotonic() - start < 1.5
+    following = finish(queue, queue.submit([picture], ["front"], SMALL))
+    assert following.state is JobState.DONE, following.error
+    assert queue._worker.hello.pid == pid
+
+
+def test_cancelled_job_in_the_workers_own_queue_never_starts(make_worker, picture, tmp_path):
+    worker = make_worker()
+    worker.start()
+    for job_id in ("first", "second"):
+        (tmp_path / job_id).mkdir()
+        settings = {"model": "hunyuan3d-2", "steps": 10, "resolution": 64}
+        worker.submit(Submit(job_id, str(tmp_path / job_id), [str(picture)], settings=settings))
+    worker.cancel("second")
+    worker.cancel("no such job")
+    messages = wait_for(worker, ErrorEvent)
+    assert isinstance(messages[-1], ErrorEvent)
+    assert (messages[-1].job_id, messages[-1].code) == ("second", "cancelled")
+    assert [message.job_id for message in messages if isinstance(message, Result)] == ["first"]
+    assert not (tmp_path / "second" / "mesh.npz").exists()
+
+
+def test_killed_worker_fails_the_job_clearly_and_the_next_job_gets_a_new_one(make_queue, picture):
+    queue = make_queue()
+    job = queue.submit([picture], ["front"], SLOW)
+    run_until(queue, lambda: job.progress and job.progress.stage == "sample" and job.progress.step)
+    pid = queue._worker.hello.pid
+    os.kill(pid, signal.SIGKILL)
+    finish(queue, job)
+    assert job.state is JobState.FAILED
+    assert isinstance(job.error, WorkerDiedError)
+    assert "ended unexpectedly" in job.error.message
+    assert "next job starts a new one" in job.error.hint
+    again = queue.retry(job.job_id)
+    assert (again.request.settings, again.request.images) == (
+        job.request.settings,
+        job.request.images,
+    )
+    run_until(queue, lambda: again.progress and again.progress.stage == "sample")
+    assert queue._worker.hello.pid != pid
+    queue.cancel(again.job_id)
+    assert finish(queue, again).state is JobState.CANCELLED
+
+
+def test_worker_killed_while_idle_is_replaced_without_an_error(make_queue, picture):
+    queue = make_queue()
+    assert finish(queue, queue.submit([picture], ["front"], SMALL)).state is JobState.DONE
+    os.kill(queue._worker.hello.pid, signal.SIGKILL)
+    time.sleep(0.3)
+    job = finish(queue, queue.submit([picture], ["front"], SMALL))
+    assert job.state is JobState.DONE, job.error
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"model": "hunyuan3d-2-turbo"}, DeviceMemoryError, "Lower the resolution"),
+        ({"model": "hunyuan3d-2-mv"}, ModelMissingError, "Download"),
+        ({"resolution": 7}, InputError, "64 to 512"),
+        ({"colour": 1}, InputError, "resolution"),
+        ({"seed": 1.5}, InputError, "Default: 0"),
+    ],
+)
+def test_errors_keep_their_kind_and_the_worker_lives_on(
+    make_worker, picture, tmp_path, settings, error, words
+):
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path, picture, **settings))
+    event = wait_for(worker, ErrorEvent)[-1]
+    assert isinstance(event, ErrorEvent)
+    assert (event.job_id, event.code) == ("job", error.code)
+    assert words in event.hint
+    worker.submit(submit_line(tmp_path, picture))  # the id is free again
+    wait_for(worker, Result)
+
+
+def test_unexpected_exception_is_one_sentence_and_a_traceback_in_the_log_only(
+    make_worker, picture, tmp_path
+):
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2.1"))
+    event = wait_for(worker, ErrorEvent)[-1]
+    assert isinstance(event, ErrorEvent)
+    assert event.code == "error"
+    assert "RuntimeError" in event.message
+    assert "job.log" in event.hint
+    assert "Traceback" not in event.message
+    assert "shapes (3,) and (4,) do not match" in (tmp_path / "job.log").read_text()
+
+
+@pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n\x00\x00", None])
+def test_bad_picture_is_an_input_error(make_worker, tmp_path, content):
+    path = tmp_path / "bad.png"
+    if content is not None:
+        path.write_bytes(content)
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path, path))
+    event = wait_for(worker, ErrorEvent)[-1]
+    assert isinstance(event, ErrorEvent)
+    assert event.code == InputError.code
+    assert event.hint
+
+
+def test_missing_job_folder_is_an_input_error(make_worker, picture, tmp_path):
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path / "gone", picture))
+    event = wait_for(worker, ErrorEvent)[-1]
+    assert isinstance(event, ErrorEvent)
+    assert event.code == InputError.code
+
+
+def test_garbage_lines_are_answered_and_the_worker_lives_on(make_worker, picture, tmp_path):
+    worker = make_worker()
+    worker.start()
+    wait_for(worker, Hello)
+    lines = [
+        b"garbage\n",
+        b"\xff\xfe\n",
+        b'{"type": "submit", "job_id": 5, "job_folder": "x", "images": []}\n',
+        b'{"type": "submit", "job_id": "x"}\n',
+        b"[" * 50_000 + b"\n",
+        b"y" * (3 << 20) + b"\n",
+        encode(Unloaded([1])),
+    ]
+    for line in lines:
+        worker._process.stdin.write(line)
+    worker.submit(submit_line(tmp_path, picture))
+    messages = wait_for(worker, Result)
+    errors = [message for message in messages if isinstance(message, ErrorEvent)]
+    assert [error.code for error in errors] == ["protocol"] * len(lines)
+    assert all(len(error.message) < 1000 for error in errors)
+
+
+def test_models_are_freed_on_request_and_loaded_again_by_the_next_job(
+    make_worker, picture, tmp_path
+):
+    worker = make_worker()
+    worker.start()
+    worker.unload()
+    unloaded = wait_for(worker, Unloaded)[-1]
+    assert isinstance(unloaded, Unloaded)
+    assert unloaded.free_memory_mb[0] > 100
+    worker.submit(submit_line(tmp_path, picture))
+    wait_for(worker, Result)
+
+
+def test_idle_worker_frees_its_model_once_by_itself(make_worker, picture, tmp_path):
+    worker = make_worker(TINY_WORKER, "--idle-minutes", str(0.3 / 60))
+    worker.start()
+    wait_for(worker, Hello)
+    time.sleep(0.6)
+    assert worker.poll() == []  # nothing is loaded yet
+    worker.submit(submit_line(tmp_path, picture))
+    wait_for(worker, Result)
+    start = time.monotonic()
+    wait_for(worker, Unloaded)
+    assert time.monotonic() - start < 2
+    time.sleep(0.6)
+    assert worker.poll() == []
+
+
+def test_shutdown_ends_the_process_even_in_the_middle_of_a_job(make_worker, picture, tmp_path):
+    worker = make_worker()
+    worker.start()
+    worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2", steps=200))
+    wait_for(worker, ProgressEvent)
+    start = time.monotonic()
+    worker.shutdown(timeout_s=5)
+    assert time.monotonic() - start < 2
+    assert worker._process.returncode == 0  # ended by itself, not killed
+    assert not worker.is_running
+
+
+def test_worker_ends_within_a_second_when_its_parent_is_killed(picture, tmp_path):
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from tests.worker.driving import TINY_WORKER, wait_for
+from backend.client.worker_process import WorkerProcess
+from backend.protocol import ProgressEvent, Submit
+worker = WorkerProcess(Path(sys.executable), Path({str(tmp_path / "w.log")!r}), (), TINY_WORKER)
+worker.start()
+settings = {{"model": "hunyuan3d-2", "steps": 200}}
+worker.submit(Submit("j", {str(tmp_path)!r}, [{str(picture)!r}], settings=settings))
+wait_for(worker, ProgressEvent)
+print(worker.hello.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        assert is_alive(pid)
+        parent.kill()
+    end = time.monotonic() + 1.5
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_alive(pid)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_python_that_does_not_exist_is_a_setup_error(make_queue, picture, tmp_path):
+    queue = make_queue([str(tmp_path / "no-python")])
+    job = finish(queue, queue.submit([picture], ["front"], SMALL))
+    assert job.state is JobState.FAILED
+    assert isinstance(job.error, SetupError)
+    assert "preferences" in job.error.hint
+
+
+def test_real_worker_module_starts_from_any_folder(make_worker, tmp_path):
+    """`python -m backend.worker`, with the calling Python's variables set to break it."""
+    worker = make_worker([])
+    worker.start()
+    wait_for(worker, Hello)
+    assert "PYTHONHOME" not in worker_environment()
+    worker.shutdown()
