@@ -63,7 +63,7 @@ def test_settings_page_is_what_the_script_makes():
 def test_protocol_page_has_every_message_field_and_code():
     page = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
     messages, _, codes = page.partition("## Codes of errors")
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", messages, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*?)\|", messages, re.MULTILINE))
     listed = {name: re.findall(r"`(\w+)`", row) for name, row in rows.items()}
     declared = {n: [item.name for item in fields(cls)] for n, cls in protocol._TYPES.items()}
     assert listed == declared
