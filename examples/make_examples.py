@@ -69,7 +69,8 @@ def _material(color: str) -> bpy.types.Material:
     if color in bpy.data.materials:
         return bpy.data.materials[color]
     material = bpy.data.materials.new(color)
-    material.use_nodes = True
+    if material.node_tree is None:  # Blender 5 makes the nodes itself
+        material.use_nodes = True
     shader = material.node_tree.nodes["Principled BSDF"]
     srgb = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
@@ -105,7 +106,8 @@ def _add_lights() -> None:
         item.rotation_mode = "QUATERNION"
         item.rotation_quaternion = Vector(TO_BLENDER @ direction).to_track_quat("Z", "Y")
     world = bpy.data.worlds.new("world")
-    world.use_nodes = True
+    if world.node_tree is None:
+        world.use_nodes = True
     world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.9, 0.95, 1.0, 1.0)
     world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.45
     bpy.context.scene.world = world
