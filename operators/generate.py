@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from .. import handlers, properties, session
-from ..backend.errors import MaquetteError
+from ..backend.errors import InputError, MaquetteError
 from ..scene.asset import Origin, read_version
 
 _MAX_SEED = 2**31 - 1
@@ -19,6 +19,13 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
     bl_idname = "maquette.generate"
     bl_label = "Generate"
     bl_options = {"REGISTER"}
+
+    wait: bpy.props.BoolProperty(
+        name="Wait",
+        description="In background Blender, which has no timers: return when the mesh is there",
+        default=True,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -34,26 +41,20 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
             return False
         return True
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        try:
-            session.current().submit(*_read_scene(context.scene))
-        except MaquetteError as error:
-            session.current().status = session.Status.of_error(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        handlers.start_polling()
-        return {"FINISHED"}
-
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """As from the panel; a script in background Blender, which has no timers, waits here."""
-        started = self.invoke(context, None)
-        if started == {"CANCELLED"} or not bpy.app.background:
-            return started
-        handlers.wait_until_idle()
-        status = session.current().status
-        if not status.error:
+        now = session.current()
+        is_blocking = bpy.app.background and self.wait
+        try:
+            if is_blocking and context.mode != "OBJECT":
+                raise InputError("A script can generate in Object Mode only.", "Leave this mode.")
+            now.submit(*_read_scene(context.scene))
+        except MaquetteError as error:
+            now.status = session.Status.of_error(error)
+        else:
+            (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
+        if not now.status.error:
             return {"FINISHED"}
-        self.report({"ERROR"}, f"{status.error} {status.hint}")
+        self.report({"ERROR"}, f"{now.status.error} {now.status.hint}")
         return {"CANCELLED"}
 
 
