@@ -21,9 +21,9 @@ MIN_TOLERANCE, MAX_TOLERANCE = 0.035, 0.1
 """Colour distance (sRGB, 0..1) within which a pixel belongs to the background."""
 SHADOW_FLOOR = 0.45
 """A shadow keeps at least this share of the background's brightness."""
-SHADOW_SLOPE = 0.025
-"""Brightness per pixel: a shadow changes more slowly than the outline of an object."""
-EDGE_PX = 2
+SHADOW_SLOPE = 5.0
+"""Brightness per picture side: a shadow changes more slowly than the outline of an object."""
+EDGE_PX = 3
 OBJECT_SHARE = (0.003, 0.97)
 """A cut-out smaller or larger than these shares of the picture is taken for a failure."""
 
@@ -72,7 +72,7 @@ def remove_background(pixels: FloatArray) -> Cutout:
     share = is_object.mean()
     if not OBJECT_SHARE[0] <= share <= OBJECT_SHARE[1]:
         return Cutout(_with_alpha(colour, np.ones(colour.shape[:2])), NOT_PLAIN)
-    return Cutout(_soften(colour, background, is_object))
+    return Cutout(_soften(colour, is_object))
 
 
 def _reduced(colour: FloatArray) -> FloatArray:
@@ -150,7 +150,7 @@ def _is_shadow(colour: FloatArray, background: FloatArray) -> Mask:
     smooth = ndimage.gaussian_filter(colour.mean(axis=-1), 1.0)
     slope = np.hypot(*np.gradient(smooth))
     is_dimmed = (share > SHADOW_FLOOR) & (share < 1.02) & (power > 0.1)
-    return is_dimmed & (off_hue < MIN_TOLERANCE) & (slope < SHADOW_SLOPE)
+    return is_dimmed & (off_hue < MIN_TOLERANCE) & (slope < SHADOW_SLOPE / max(colour.shape))
 
 
 def _without_specks(is_object: Mask) -> Mask:
@@ -163,20 +163,19 @@ def _without_specks(is_object: Mask) -> Mask:
     return (areas >= max(4.0, 0.01 * areas.max()))[labels]
 
 
-def _soften(colour: FloatArray, background: FloatArray, is_object: Mask) -> FloatArray:
-    """Alpha from how far each pixel of the outline lies between background and object.
+def _soften(colour: FloatArray, is_object: Mask) -> FloatArray:
+    """Alpha from how far each pixel of the outline lies between background and object beside it.
 
     Outline pixels take the colour of the object beside them, so no background shines through.
     """
     eroded = ndimage.binary_erosion(is_object, iterations=EDGE_PX, border_value=1)
     inside = np.asarray(eroded, bool)
-    if not inside.any():
+    outside = ~_grown(is_object, 1)
+    if not inside.any() or not outside.any():
         return _with_alpha(colour, is_object.astype(np.float32))
     is_edge = _grown(is_object, 1) & ~inside
-    nearest = np.asarray(
-        ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    )  # [2, H, W]
-    solid = colour[nearest[0], nearest[1]]  # [H, W, 3]
+    solid = _spread(colour, inside)
+    background = _spread(colour, outside)  # as it is there, shadow included
     way = solid - background
     share = ((colour - background) * way).sum(axis=-1) / np.maximum((way**2).sum(axis=-1), 1e-3)
     is_distinct = (way**2).sum(axis=-1) > MAX_TOLERANCE**2
@@ -186,6 +185,14 @@ def _soften(colour: FloatArray, background: FloatArray, is_object: Mask) -> Floa
     alpha = np.where(inside | is_thin, 1.0, np.where(is_edge, share, 0.0))
     is_mixed = (is_edge & ~is_thin & is_distinct)[..., None] & (alpha < 0.95)[..., None]
     return _with_alpha(np.where(is_mixed, solid, colour), alpha)
+
+
+def _spread(colour: FloatArray, is_known: Mask) -> FloatArray:
+    """Each pixel takes the colour of the nearest known one: `[H, W, 3]`."""
+    nearest = np.asarray(
+        ndimage.distance_transform_edt(~is_known, return_distances=False, return_indices=True)
+    )  # [2, H, W]
+    return colour[nearest[0], nearest[1]]
 
 
 def _grown(mask: Mask, steps: int) -> Mask:

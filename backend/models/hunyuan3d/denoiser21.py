@@ -32,13 +32,16 @@ class Denoiser21(nn.Module):
         )
         self.final_layer = FinalLayer(width, config.in_channels)
 
-    def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
-        """Predict the velocity.
+    def forward(
+        self, x: Tensor, t: Tensor, context: Tensor, guidance: Tensor | None = None
+    ) -> Tensor:
+        """Predict the velocity, data minus noise.
 
         Args:
             x: Noisy latents `[B, N, C]`.
             t: Flow time `[B]`, 0 = noise, 1 = data.
             context: Condition tokens `[B, L, context_dim]`.
+            guidance: Ignored; there for what calls both kinds of denoiser.
 
         Returns:
             Velocity `[B, N, C]`.
