@@ -186,6 +186,10 @@ def load_preset(name: str, folder: Path = PRESET_FOLDER) -> JobConfig:
         raise InputError(
             f"The preset '{name}' is not valid JSON.", "Mend or delete that file."
         ) from error
+    if not isinstance(values, dict):
+        raise InputError(
+            f"The preset '{name}' is not a list of settings.", "Mend or delete that file."
+        )
     return overlay(JobConfig(), values)
 
 

@@ -32,7 +32,9 @@ from .environment import NO_WINDOW, worker_command, worker_environment
 
 _log = logging.getLogger(__name__)
 # Bounded, so that a worker gone mad fills its pipe and not this process's memory.
-_INBOX_SIZE = 4096
+_INBOX_SIZE = 1024
+# Bounds the time of one `poll`: a job says a few dozen lines a second.
+_MAX_PER_POLL = 256
 _TAIL_BYTES = 4096
 _SIGKILL_STATUS = -9  # as `Popen.returncode` gives it; Windows has no such signal
 
@@ -110,14 +112,13 @@ class WorkerProcess:
             WorkerDiedError: The worker ended; all that it said before was handed out.
         """
         messages: list[Message] = []
-        for _ in range(self._inbox.qsize()):
+        for _ in range(min(self._inbox.qsize(), _MAX_PER_POLL)):
             item = self._inbox.get_nowait()
             if item is None:
                 self._inbox.put(None)  # stays the last item, so that every later call sees it
                 if not messages:
                     raise self._death()
             elif isinstance(item, ProtocolError):
-                _log.warning("%s", item)
                 messages.append(ErrorEvent("", item.code, item.message, item.hint))
             else:
                 self._greet(item)

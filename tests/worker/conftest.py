@@ -11,7 +11,8 @@ from PIL import Image
 
 from backend.client.queue import JobQueue
 from backend.client.worker_process import WorkerProcess
-from tests.worker.driving import TINY_WORKER
+from backend.protocol import Hello
+from tests.worker.driving import TINY_WORKER, wait_for
 
 
 @pytest.fixture
@@ -56,3 +57,14 @@ def make_queue(
     yield make
     for queue in made:
         queue.close(timeout_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def shared_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+    """One worker for all tests of a file that leave it alive; it has said hello."""
+    log_path = tmp_path_factory.mktemp("shared") / "worker.log"
+    worker = WorkerProcess(Path(sys.executable), log_path, (), TINY_WORKER)
+    worker.start()
+    wait_for(worker, Hello)
+    yield worker
+    worker.kill()

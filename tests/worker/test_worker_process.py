@@ -86,13 +86,12 @@ def test_job_leaves_mesh_files_and_a_log_and_reports_every_stage(make_queue, pic
         assert word in log
 
 
-def test_output_of_libraries_does_not_reach_the_protocol(make_worker, picture, tmp_path):
-    worker = make_worker()
-    worker.start()
+def test_output_of_libraries_does_not_reach_the_protocol(shared_worker, picture, tmp_path):
+    worker = shared_worker
     worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2-mini"))
     messages = wait_for(worker, Result)
     assert not [message for message in messages if isinstance(message, ErrorEvent)]
-    log = (tmp_path / "worker.log").read_text()
+    log = worker._log_path.read_text()
     assert "native code writes to descriptor 1" in log
     assert "a library prints to stdout" in log
 
@@ -112,9 +111,8 @@ def test_cancel_ends_a_running_job_and_the_same_worker_does_the_next(make_queue,
     assert queue._worker.hello.pid == pid
 
 
-def test_cancelled_job_in_the_workers_own_queue_never_starts(make_worker, picture, tmp_path):
-    worker = make_worker()
-    worker.start()
+def test_cancelled_job_in_the_workers_own_queue_never_starts(shared_worker, picture, tmp_path):
+    worker = shared_worker
     for job_id in ("first", "second"):
         (tmp_path / job_id).mkdir()
         settings = {"model": "hunyuan3d-2", "steps": 10, "resolution": 64}
@@ -170,10 +168,9 @@ def test_worker_killed_while_idle_is_replaced_without_an_error(make_queue, pictu
     ],
 )
 def test_errors_keep_their_kind_and_the_worker_lives_on(
-    make_worker, picture, tmp_path, settings, error, words
+    shared_worker, picture, tmp_path, settings, error, words
 ):
-    worker = make_worker()
-    worker.start()
+    worker = shared_worker
     worker.submit(submit_line(tmp_path, picture, **settings))
     event = wait_for(worker, ErrorEvent)[-1]
     assert isinstance(event, ErrorEvent)
@@ -184,10 +181,9 @@ def test_errors_keep_their_kind_and_the_worker_lives_on(
 
 
 def test_unexpected_exception_is_one_sentence_and_a_traceback_in_the_log_only(
-    make_worker, picture, tmp_path
+    shared_worker, picture, tmp_path
 ):
-    worker = make_worker()
-    worker.start()
+    worker = shared_worker
     worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2.1"))
     event = wait_for(worker, ErrorEvent)[-1]
     assert isinstance(event, ErrorEvent)
@@ -199,12 +195,11 @@ def test_unexpected_exception_is_one_sentence_and_a_traceback_in_the_log_only(
 
 
 @pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n\x00\x00", None])
-def test_bad_picture_is_an_input_error(make_worker, tmp_path, content):
+def test_bad_picture_is_an_input_error(shared_worker, tmp_path, content):
     path = tmp_path / "bad.png"
     if content is not None:
         path.write_bytes(content)
-    worker = make_worker()
-    worker.start()
+    worker = shared_worker
     worker.submit(submit_line(tmp_path, path))
     event = wait_for(worker, ErrorEvent)[-1]
     assert isinstance(event, ErrorEvent)
@@ -212,19 +207,16 @@ def test_bad_picture_is_an_input_error(make_worker, tmp_path, content):
     assert event.hint
 
 
-def test_missing_job_folder_is_an_input_error(make_worker, picture, tmp_path):
-    worker = make_worker()
-    worker.start()
+def test_missing_job_folder_is_an_input_error(shared_worker, picture, tmp_path):
+    worker = shared_worker
     worker.submit(submit_line(tmp_path / "gone", picture))
     event = wait_for(worker, ErrorEvent)[-1]
     assert isinstance(event, ErrorEvent)
     assert event.code == InputError.code
 
 
-def test_garbage_lines_are_answered_and_the_worker_lives_on(make_worker, picture, tmp_path):
-    worker = make_worker()
-    worker.start()
-    wait_for(worker, Hello)
+def test_garbage_lines_are_answered_and_the_worker_lives_on(shared_worker, picture, tmp_path):
+    worker = shared_worker
     lines = [
         b"garbage\n",
         b"\xff\xfe\n",
@@ -244,10 +236,9 @@ def test_garbage_lines_are_answered_and_the_worker_lives_on(make_worker, picture
 
 
 def test_models_are_freed_on_request_and_loaded_again_by_the_next_job(
-    make_worker, picture, tmp_path
+    shared_worker, picture, tmp_path
 ):
-    worker = make_worker()
-    worker.start()
+    worker = shared_worker
     worker.unload()
     unloaded = wait_for(worker, Unloaded)[-1]
     assert isinstance(unloaded, Unloaded)
