@@ -284,8 +284,7 @@ def _push_undo(message: str) -> None:
     if window is None:
         return
     with bpy.context.temp_override(window=window):
-        if bpy.ops.ed.undo_push.poll():
-            bpy.ops.ed.undo_push(message=message)
+        bpy.ops.ed.undo_push(message=message)
 
 
 _session: Session | None = None

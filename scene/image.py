@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..backend.errors import InputError
 
 MAX_SIDE_PX = 16384
+MAX_PIXELS = 100_000_000
 
 
 def save_image_as_png(image: bpy.types.Image, scene: bpy.types.Scene, path: Path) -> None:
@@ -38,10 +39,10 @@ def save_image_as_png(image: bpy.types.Image, scene: bpy.types.Scene, path: Path
             f"The picture '{image.name}' has no pixels.",
             "Its file may be missing: open the picture again.",
         )
-    if max(width, height) > MAX_SIDE_PX:
+    if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
         raise InputError(
             f"The picture '{image.name}' is {width} x {height} pixels, which is too large.",
-            f"Scale it down to at most {MAX_SIDE_PX} pixels per side.",
+            "Scale it down; 2048 pixels per side are plenty.",
         )
     path.write_bytes(encode_png(read_pixels(image)))
 
