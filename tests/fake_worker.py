@@ -44,8 +44,8 @@ GARBAGE = (
     b"\xff\xfe\x00binary\n",
     b'{"type": "result"}\n',
     b'{"type": "progress", "job_id": 7, "stage": "x", "step": 0, "of": 1}\n',
-    b"[" * 100_000 + b"\n",
-    b"x" * (3 << 20) + b"\n",
+    b"[" * 20_000 + b"\n",
+    b"x" * (1 << 20) + b"y\n",
     b"\n",
 )
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)

@@ -77,10 +77,13 @@ def test_same_seed_gives_the_same_file(picture, tmp_path):
 
 
 def test_without_json_the_stages_and_the_result_are_told(picture, tmp_path, capsys):
-    assert generate(picture, "--out", tmp_path / "box.glb") == 0
+    slow = "hunyuan3d-2"  # every step takes longer than the pause between two looks
+    assert generate(picture, "--out", tmp_path / "box.glb", "--model", slow) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert "Sampling the shape ..." in lines
+    assert set(lines[:-1]) <= {f"{text} ..." for text in cli.STAGE_TEXTS.values()}
+    assert len(set(lines)) == len(lines)
     assert lines[-1].startswith(f"Wrote {tmp_path / 'box.glb'}: ")
     assert printed.err == ""
 

@@ -34,6 +34,7 @@ def test_queue_of_a_garbling_worker_finishes_its_jobs_in_order(make_queue, pictu
     while not jobs[-1].is_finished:
         running += [job for job in queue.poll() if job.state is JobState.RUNNING]
         assert sum(job.state is JobState.RUNNING for job in jobs) <= 1
+        time.sleep(0.01)
     assert [job.state for job in jobs] == [JobState.DONE] * 3
     assert list(dict.fromkeys(job.job_id for job in running)) == [job.job_id for job in jobs]
     assert len({job.request.job_folder for job in jobs}) == 3
