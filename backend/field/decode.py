@@ -51,7 +51,7 @@ def decode_field(
         progress: Told, and asked for a cancel, after every chunk.
         box: Half the edge of the box around the origin.
         level: Field value of the surface.
-        chunk_size: Most points in one query; bounds the network's memory.
+        chunk_size: Points in one query; bounds the network's memory.
         is_dense: Query every point: slow, the reference for tests.
 
     Returns:
@@ -75,4 +75,4 @@ def decode_field(
             values = sample_dense(sampler, config.resolution)
         else:
             values = sample_hierarchical(sampler, config.resolution, level)
-    return Field(values, (-box,) * 3, (box,) * 3, level)
+    return Field(values, (-box, -box, -box), (box, box, box), level)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import binary_dilation, maximum_filter
+from scipy.ndimage import maximum_filter
 
 from ..data import FloatArray
 from .grid import BoolArray, IndexArray, Refinement, Sampler, all_points, level_axes
@@ -60,7 +60,10 @@ def sample_hierarchical(sampler: Sampler, resolution: int, level: float) -> Floa
 
 
 def _near_cells(values: FloatArray, level: float, is_widened: bool) -> BoolArray:
-    """Cells `[n, n, n]` in which the level may be reached, by the slope in and around each."""
+    """Cells `[n, n, n]` in which the level may be reached, by the slope in and around each.
+
+    Crossed cells are among them: across a crossed edge the smaller value is at most half the slope.
+    """
     slope = np.zeros([num - 1 for num in values.shape], np.float32)
     for axis in range(3):
         change = np.abs(np.diff(values, axis=axis))
@@ -68,10 +71,8 @@ def _near_cells(values: FloatArray, level: float, is_widened: bool) -> BoolArray
             change = _pairs(np.maximum, change, other)
         slope += change * change
     slope = maximum_filter(np.sqrt(slope, out=slope), size=3, mode="nearest")
-    is_near = _smallest(values, level) <= _HALF_DIAGONAL * slope
-    is_inside = values > level
-    is_near |= _corners(np.logical_or, is_inside) & ~_corners(np.logical_and, is_inside)
-    return binary_dilation(is_near, np.ones((3, 3, 3), bool)) if is_widened else is_near
+    is_near = np.less_equal(_smallest(values, level), _HALF_DIAGONAL * slope)
+    return np.asarray(maximum_filter(is_near, size=3) if is_widened else is_near, bool)
 
 
 def _add_risky_cells(
@@ -178,7 +179,7 @@ def _missing_corners(values: FloatArray, is_known: BoolArray, level: float) -> I
         is_unknown = ~_corners(np.logical_and, is_known[x : x + 2])
         for cell in np.argwhere(is_crossed & is_unknown):
             block = np.array(list(np.ndindex(2, 2, 2))) + cell + (x, 0, 0)
-            found.append(np.ravel_multi_index(tuple(block.T), values.shape))
+            found.append(np.atleast_1d(np.ravel_multi_index(tuple(block.T), values.shape)))
     index = np.unique(np.concatenate(found))
     return index[~is_known.reshape(-1)[index]]
 

@@ -125,9 +125,9 @@ def read_npz(path: Path) -> Mesh:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            uv = arrays["uv"] if "uv" in arrays else None
+            uv = arrays.get("uv")
             mesh = Mesh(arrays["vertices"], arrays["faces"], uv)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"'{path.name}' is not a mesh file of this extension.", "Generate it again."
         ) from error

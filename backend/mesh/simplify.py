@@ -34,7 +34,10 @@ def simplify_mesh(mesh: Mesh, target_faces: int) -> Mesh:
         if len(mesh.faces) <= target_faces:
             break
         vertices, faces = fast_simplification.simplify(
-            mesh.vertices, mesh.faces, target_count=target_faces, agg=aggressiveness
+            mesh.vertices.astype(np.float64),
+            mesh.faces,
+            target_count=target_faces,
+            agg=aggressiveness,
         )[:2]
         mesh = cut_apart(vertices.astype(np.float32), faces.astype(np.int32))
     return mesh
@@ -65,7 +68,7 @@ def _drop_opposite_faces(faces: IntArray) -> IntArray:
     faces = faces[(first != second) & (second != third) & (third != first)]
     group, _ = group_rows(np.sort(faces, axis=1))
     lowest = np.argmin(faces, axis=1)[:, None]
-    after = np.take_along_axis(faces, (lowest + (1, 2)) % 3, axis=1)
+    after = np.take_along_axis(faces, (lowest + np.array([1, 2])) % 3, axis=1)
     turn = np.where(after[:, 0] < after[:, 1], 1, -1)  # which way round the face runs
     excess = np.bincount(group, turn).astype(np.int64)[group]  # of one way over the other
     kept = np.flatnonzero(turn * excess > 0)
