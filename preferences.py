@@ -5,6 +5,8 @@ from pathlib import Path
 
 import bpy
 
+from .backend.errors import InputError
+
 PACKAGE = str(__package__)  # "bl_ext.<repository>.maquette"
 DEVICES = (
     ("auto", "Automatic", "The fastest device the worker finds"),
@@ -52,7 +54,9 @@ class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
 
 def get_preferences() -> MAQUETTE_AP_preferences:
     """The stored preferences of this extension."""
-    return bpy.context.preferences.addons[PACKAGE].preferences
+    stored = bpy.context.preferences.addons[PACKAGE].preferences
+    assert isinstance(stored, MAQUETTE_AP_preferences)
+    return stored
 
 
 def get_python_path() -> str:
@@ -62,13 +66,23 @@ def get_python_path() -> str:
 
 
 def get_job_folder() -> Path:
-    """The folder that holds one sub-folder per job, made if it is missing."""
+    """The folder that holds one sub-folder per job, made if it is missing.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     chosen = get_preferences().job_folder
-    if chosen:
-        folder = Path(bpy.path.abspath(chosen))
+    if not chosen:
+        return Path(bpy.utils.extension_path_user(PACKAGE, path="jobs", create=True))
+    folder = Path(bpy.path.abspath(chosen))
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    return Path(bpy.utils.extension_path_user(PACKAGE, path="jobs", create=True))
+    except OSError as error:
+        raise InputError(
+            f"The job folder cannot be made: {error.strerror or error}.",
+            "Choose another folder in the preferences.",
+        ) from error
+    return folder
 
 
 def register() -> None:

@@ -16,7 +16,7 @@ from .backend.client.in_process import InProcess
 from .backend.client.queue import Job, JobQueue, JobState, Transport
 from .backend.client.worker_process import WorkerProcess
 from .backend.config import JobConfig, overlay
-from .backend.errors import MaquetteError
+from .backend.errors import InputError, MaquetteError
 from .scene import image as image_data
 from .scene.asset import Origin, add_asset
 
@@ -108,11 +108,7 @@ class Session:
         """
         config = overlay(JobConfig(), settings)
         root = preferences.get_job_folder()
-        folder = Path(tempfile.mkdtemp(prefix="pictures-", dir=root))
-        paths = []
-        for view, image in images.items():
-            paths.append(folder / f"{view}.png")
-            image_data.save_image_as_png(image, bpy.context.scene, paths[-1])
+        paths = _save_pictures(images, root)
         if self._queue is None:
             self._queue = JobQueue(make_worker, root)
         job = self._queue.submit(paths, list(images), config)
@@ -210,6 +206,24 @@ class Session:
         self.status = Status(notes=tuple(result.warnings))
         _push_undo(f"Maquette: {obj.name}")
         return obj
+
+
+def _save_pictures(images: dict[str, bpy.types.Image], root: Path) -> list[Path]:
+    """Write the pictures into a new folder under `root`.
+
+    Raises:
+        InputError: A picture cannot be used, or the folder cannot be written.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="pictures-", dir=root))
+        for view, image in images.items():
+            image_data.save_image_as_png(image, bpy.context.scene, folder / f"{view}.png")
+    except OSError as error:
+        raise InputError(
+            f"The job folder cannot be written: {error.strerror or error}.",
+            "Choose another folder in the preferences.",
+        ) from error
+    return [folder / f"{view}.png" for view in images]
 
 
 def current() -> Session:

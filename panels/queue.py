@@ -42,7 +42,7 @@ class MAQUETTE_PT_queue(bpy.types.Panel):
             _draw_remedy(layout, status.code)
         elif now.setup_error:
             error = now.setup_error
-            _draw_message(layout, context, (error.message, error.hint), "ERROR")
+            _draw_message(layout, context, (error.message, error.hint), "ERROR", False)
             _draw_remedy(layout, error.code)
         elif status.notes:
             _draw_message(layout, context, status.notes, "INFO")
@@ -63,7 +63,11 @@ def _draw_progress(layout: bpy.types.UILayout, now: session.Session) -> None:
 
 
 def _draw_message(
-    layout: bpy.types.UILayout, context: bpy.types.Context, texts: tuple[str, ...], icon: str
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    texts: tuple[str, ...],
+    icon: str,
+    is_closable: bool = True,
 ) -> None:
     """Sentences in a box, wrapped to the sidebar's width."""
     scale = context.preferences.system.ui_scale * _PIXELS_PER_CHARACTER
@@ -75,7 +79,7 @@ def _draw_message(
         for line in textwrap.wrap(text, characters):
             column.label(text=line, icon=icon)
             icon = "BLANK1"
-    if session.current().status.error or icon == "INFO":
+    if is_closable:
         row.operator("maquette.clear_error", text="", icon="X", emboss=False)
 
 

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns an object into a preview picture: three-quarter view, soft light, plain backdrop."""
 
+import contextlib
 import math
+import os
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
@@ -59,7 +63,8 @@ def render_preview(
         towards_camera = _direction(azimuth_deg, elevation_deg)
         _add_camera(scene, centre, 1.08 * radius, towards_camera)
         _configure_render(scene, path, side_px)
-        bpy.ops.render.render(write_still=True, scene=scene.name)
+        with _silent_stdout():
+            bpy.ops.render.render(write_still=True, scene=scene.name)
     finally:
         _remove_scene(scene)
 
@@ -79,6 +84,20 @@ def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 256) -> N
         pictures.append(read_pixels(image))  # [H, W, 4]
         bpy.data.images.remove(image)
     path.write_bytes(encode_png(np.concatenate(pictures, axis=1)))  # [H, 4W, 4]
+
+
+@contextlib.contextmanager
+def _silent_stdout() -> Generator[None, None, None]:
+    """Drop what native code prints: a render writes pages, and a command's stdout is its result."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _direction(azimuth_deg: float, elevation_deg: float) -> Vector:

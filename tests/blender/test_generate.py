@@ -248,3 +248,13 @@ def test_real_worker_makes_a_mesh_with_the_embedded_model(bpy, addon):
     assert min(v.co.z for v in obj.data.vertices) == pytest.approx(0.0, abs=1e-5)
     edges = np.sort([(e.vertices[0], e.vertices[1]) for e in obj.data.edges], axis=1)
     assert len(edges) * 2 == len(obj.data.polygons) * 3  # watertight: two faces at every edge
+
+
+def test_job_folder_that_cannot_be_made_is_told(bpy, addon, use_worker, picture, tmp_path):
+    use_worker(FAKE)
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    addon.preferences.job_folder = str(tmp_path / "file" / "jobs")
+    bpy.context.scene.maquette.image = picture
+    with pytest.raises(RuntimeError, match="job folder cannot be made"):
+        bpy.ops.maquette.generate()
+    assert not addon.session.current().is_running
