@@ -55,7 +55,7 @@ def sample_hierarchical(sampler: Sampler, resolution: int, level: float) -> Floa
         _add_risky_cells(cells, values, level, sampler, coarse, fine)
         values, is_known = _interpolate(values, is_known, step)
         sampler.fill(values, fine, _unknown_points(cells, is_known, step))
-        _follow_surface(values, is_known, level, sampler, fine)
+        follow_surface(values, is_known, level, sampler, fine)
     return values
 
 
@@ -149,10 +149,21 @@ def _unknown_points(
         yield x, np.flatnonzero(plane) + x * area
 
 
-def _follow_surface(
+def follow_surface(
     values: FloatArray, is_known: BoolArray, level: float, sampler: Sampler, axis: IndexArray
 ) -> None:
-    """Query, in place, until each crossed cell has known corners only."""
+    """Query, in place, until each crossed cell has known corners only.
+
+    Args:
+        values: `[n, n, n]` queried or interpolated samples.
+        is_known: `[n, n, n]`, which of them were queried.
+        level: Field value of the surface.
+        sampler: The field.
+        axis: `[n]` positions of the samples on the finest grid.
+
+    Raises:
+        CancelledError: The user cancelled the job.
+    """
     missing = _missing_corners(values, is_known, level)
     num = len(axis)
     offsets = np.array([(x * num + y) * num + z for x, y, z in np.ndindex(2, 2, 2)])

@@ -11,7 +11,8 @@ from backend.config import FieldConfig
 from backend.data import Field, Latents
 from backend.errors import CancelledError
 from backend.field.decode import decode_field
-from backend.field.grid import MIN_COARSE_CELLS, Refinement, level_axes
+from backend.field.grid import MIN_COARSE_CELLS, Refinement, Sampler, level_axes
+from backend.field.hierarchical import follow_surface
 from backend.mesh.extract import extract_surface
 from backend.models.hunyuan3d.config import ShapeVAEConfig
 from backend.models.hunyuan3d.shape_vae import ShapeVAE
@@ -20,6 +21,7 @@ from tests.parity.cases import OWN_FOLDER, find_cases, load_case
 from tests.unit.field.solids import SOLIDS, SolidDecoder, ball, decode, torus
 
 VOXEL_TOLERANCE = 1e-4
+BOX_MIN, BOX_MAX = (-1.01, -1.01, -1.01), (1.01, 1.01, 1.01)
 VAE_CASES = [name for name in find_cases(OWN_FOLDER) if name.startswith("hunyuan2_vae")]
 
 
@@ -89,6 +91,21 @@ def test_grid_of_the_golden_autoencoder_matches() -> None:
     vae, latents, grid = golden_vae("hunyuan2_vae")
     found = decode_field(latents, vae, FieldConfig(32), Progress())
     assert np.abs(found.values - grid).max() <= 2e-4 * np.abs(grid).max()
+
+
+def test_surface_is_followed_from_one_known_cell() -> None:
+    expected = decode(torus(), 64, is_dense=True)[0].values
+    inside = expected > 0
+    crossed = np.argwhere(inside[:-1, :-1, :-1] & ~inside[1:, 1:, 1:])[0]
+    seed = tuple(slice(start, start + 2) for start in crossed)
+    values = np.full_like(expected, -1)  # as if nothing had been found anywhere else
+    is_known = np.zeros(values.shape, bool)
+    values[seed], is_known[seed] = expected[seed], True
+    sampler = Sampler(torus(), 1.01, 64, 4096, Progress())
+    follow_surface(values, is_known, 0.0, sampler, np.arange(65))
+    assert np.array_equal(values > 0, inside)
+    assert np.array_equal(values[is_known], expected[is_known])
+    assert_same_surface(Field(values, BOX_MIN, BOX_MAX), Field(expected, BOX_MIN, BOX_MAX))
 
 
 @pytest.mark.parametrize("resolution", [64, 65, 96, 127, 200, 384, 512])
