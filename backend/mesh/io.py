@@ -65,23 +65,39 @@ def write_glb(mesh: Mesh, path: Path, name: str = "Maquette") -> None:
 
     Source: Khronos, glTF 2.0 specification, sections 3.6, 3.7 and 4.4.
     """
-    used_by_glb = (
+    arrays = [
         ("VEC3", _FLOAT, _VERTEX_BUFFER, np.ascontiguousarray(mesh.vertices, "<f4")),
         ("VEC3", _FLOAT, _VERTEX_BUFFER, np.ascontiguousarray(vertex_normals(mesh), "<f4")),
         ("SCALAR", _UINT, _INDEX_BUFFER, np.ascontiguousarray(mesh.faces.reshape(-1), "<u4")),
-    )
+    ]
+    text = json.dumps(_glb_document(arrays, name), separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    size = sum(array.nbytes for *_, array in arrays)
+
+    def write(file: BinaryIO) -> None:
+        file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + size))
+        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+        file.write(struct.pack("<I4s", size, b"BIN\0"))
+        for *_, array in arrays:
+            file.write(array.tobytes())
+
+    _write_whole(path, write)
+
+
+def _glb_document(arrays: list[tuple[str, int, int, np.ndarray]], name: str) -> dict[str, Any]:
+    """The JSON part: positions, normals and indices `(type, component, target, array)` in order."""
     views, accessors, offset = [], [], 0
-    for kind, component, target, array in used_by_glb:
-        views.append(
-            {"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": target}
-        )
-        accessor: dict[str, Any] = {"bufferView": len(accessors), "componentType": component}
+    for kind, component, target, array in arrays:
+        view = {"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": target}
+        accessor: dict[str, Any] = {"bufferView": len(views), "componentType": component}
+        views.append(view)
         accessors.append({**accessor, "count": len(array), "type": kind})
         offset += array.nbytes  # every array is a multiple of 4 bytes, as glTF asks
-    accessors[0]["min"] = mesh.vertices.min(axis=0).tolist()
-    accessors[0]["max"] = mesh.vertices.max(axis=0).tolist()
+    positions = arrays[0][-1]
+    accessors[0]["min"] = positions.min(axis=0).tolist()
+    accessors[0]["max"] = positions.max(axis=0).tolist()
     primitive = {"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": 0}
-    document = {
+    return {
         "asset": {"version": "2.0", "generator": "Maquette"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
@@ -92,17 +108,6 @@ def write_glb(mesh: Mesh, path: Path, name: str = "Maquette") -> None:
         "bufferViews": views,
         "accessors": accessors,
     }
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-
-    def write(file: BinaryIO) -> None:
-        file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + offset))
-        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-        file.write(struct.pack("<I4s", offset, b"BIN\0"))
-        for *_, array in used_by_glb:
-            file.write(array.tobytes())
-
-    _write_whole(path, write)
 
 
 def write_npz(mesh: Mesh, path: Path) -> None:
