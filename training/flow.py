@@ -66,7 +66,7 @@ class FlowTraining:
 
     steps: int = 20000
     batch: int = 128
-    entries: int = 64
+    entries: int = 40
     learning_rate: float = 6e-4
     warmup: int = 400
     shift: float = 8.0
@@ -113,10 +113,10 @@ def make_entries(
     size: int,
     generator: torch.Generator,
 ) -> Entries:
-    """Render and encode augmented shapes, in batches of 32."""
+    """Render and encode augmented shapes, in batches of 64."""
     sizes = (vae.config.pc_size, vae.config.pc_sharpedge_size)
     rows: list[tuple[torch.Tensor, ...]] = []
-    for part in torch.arange(len(shapes), device=shapes.device).split(32):
+    for part in torch.arange(len(shapes), device=shapes.device).split(64):
         view = Cameras(cameras.azimuth[part], cameras.elevation[part], cameras.fov[part])
         base, normal = render_materials(
             props, shapes[part], maps[part], view, size, config.border_ratio
@@ -172,6 +172,14 @@ class FlowLoss(torch.nn.Module):
 
 def draw_pictures(entries: Entries, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Light and jitter the pictures of these entries -> `[B, 4, H, W]` in -1..1, colour over white."""
+    with torch.autocast(rows.device.type, enabled=False):
+        return _draw_pictures(entries, rows, generator)
+
+
+def _draw_pictures(
+    entries: Entries, rows: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """`draw_pictures` in full precision: bfloat16 grids would move edges by half a pixel."""
     device = rows.device
     image = shade(entries.base[rows], entries.normal[rows], entries.azimuth[rows], generator)
     order = torch.rand(len(rows), 3, device=device, generator=generator).argsort(1)
@@ -318,11 +326,10 @@ class Run:
         self.loss, _ = build(args, self.device)
         self.size = self.loss.conditioner.config.image_size
         self.props = load_props(args.props, "train", self.device, args.limit)
-        with self.autocast():
-            self.entries = self.make_training_entries()
-            self.held_out = load_props(args.props, "validation", self.device, args.limit)
-            self.held_entries = held_out_entries(self.held_out, self.loss.vae, config, self.size, 1)
-            self.seen_entries = held_out_entries(self.props, self.loss.vae, config, self.size, 2)
+        self.entries = self.make_training_entries()
+        self.held_out = load_props(args.props, "validation", self.device, args.limit)
+        self.held_entries = held_out_entries(self.held_out, self.loss.vae, config, self.size, 1)
+        self.seen_entries = held_out_entries(self.props, self.loss.vae, config, self.size, 2)
         self.trained = torch.nn.ModuleList([self.loss.conditioner, self.loss.denoiser])
         self.average = Average(self.trained, 0.999)
         self.optimiser = torch.optim.AdamW(
@@ -433,6 +440,7 @@ class Run:
                 )  # fmt: skip
             if step and step % self.args.evaluate_every == 0:
                 self.check(step, 48, (10, 2.0))
+                self.save()
         for guidance in self.args.guidances:
             self.check(steps, self.args.final_count, (15, guidance))
         self.save()

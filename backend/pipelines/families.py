@@ -37,6 +37,10 @@ SAMPLERS: dict[str, SamplerDefaults] = {
 }
 """The published models' as published; the mini model's from its own training."""
 _PUBLISHED_IMAGE_SIZE = 512
+_MINI = "maquette-mini"
+_MINI_BOX = 1.05
+"""The box that its training fields filled; shapes are inflated a little beyond [-1, 1]."""
+_MINI_LEVEL = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Networks:
         image_size: Edge of the prepared picture, pixels.
         latent_shape: Number of latents N and their channels C.
         box: Half the edge of the field's box.
+        level: The field's value on the surface.
         dtype: Of weights and activations.
     """
 
@@ -61,6 +66,7 @@ class Networks:
     image_size: int
     latent_shape: tuple[int, int]
     box: float = BOX
+    level: float = 0.0
     dtype: torch.dtype = torch.float32
 
 
@@ -85,6 +91,8 @@ def load_networks(name: str, device: torch.device, dtype: torch.dtype, folder: P
         sampler=SAMPLERS[name],
         image_size=_image_size(name),
         latent_shape=_latent_shape(name),
+        box=_MINI_BOX if name == _MINI else BOX,
+        level=_MINI_LEVEL if name == _MINI else 0.0,
         dtype=dtype,
     )
 
@@ -121,6 +129,6 @@ def _latent_shape(name: str) -> tuple[int, int]:
 
 def _image_size(name: str) -> int:
     """The edge of prepared pictures; the conditioner resizes the published models' again."""
-    if name == "maquette-mini":
+    if name == _MINI:
         return CONDITIONER_VARIANTS[name].image_size
     return _PUBLISHED_IMAGE_SIZE

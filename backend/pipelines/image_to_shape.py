@@ -91,7 +91,14 @@ def generate_shape(
         )
     latents = Latents(latents.values.to(networks.dtype))  # sampled in float32
     with progress.stage("decode"):
-        field = decode_field(latents, networks.decoder, config.field_, progress, box=networks.box)
+        field = decode_field(
+            latents,
+            networks.decoder,
+            config.field_,
+            progress,
+            box=networks.box,
+            level=networks.level,
+        )
     with progress.stage("mesh"):
         mesh = build_mesh(field, config.mesh, progress)
     return ShapeResult(mesh, prepared.warnings)

@@ -201,6 +201,7 @@ SHAPE_VAE_VARIANTS: dict[str, ShapeVAEConfig] = {
         num_decoder_layers=5,
         pc_size=2048,
         pc_sharpedge_size=1024,
+        scale_factor=0.9939816804490462,
         has_latent_anchors=True,
     ),
 }
