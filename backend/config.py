@@ -102,6 +102,9 @@ class MeshConfig:
         "",
         "Loose pieces with less than this share of the largest piece's volume are removed",
     )
+    smoothing: int = setting(
+        -1, -1, 50, "", "Rounds that even out small bumps; 0 keeps every detail, -1 suits the model"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns the steps of a running job into progress reports, and a cancel request into an exception."""
+"""Turns a running job's steps into progress reports, and a cancel request into an exception."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Progress:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         """Time a stage; its seconds are added up in `seconds[name]`."""
         self._stage, self._stage_start = name, time.perf_counter()
         self.step(0, 1)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns the training split into answers that any shape model has to beat: mean shape and retrieval."""
+"""Turns the training split into answers that a shape model has to beat: mean and retrieval."""
 
 import math
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
-from training.datasets import Cameras, Props, render_materials, sample_surfaces
+from training.datasets import Props, sample_surfaces
 from training.fields import solid_occupancy
 from training.metrics import crossing_points
+from training.pictures import Cameras, render_materials
 
 CELLS = 48
 VIEWS_DEG = ((-45.0, 15.0), (-15.0, 15.0), (15.0, 15.0), (45.0, 15.0), (30.0, 30.0), (-30.0, 30.0))
@@ -42,9 +44,9 @@ def make_mean_shape(train: Props, stride: int) -> MeanShape:
 
 
 def describe_pictures(pictures: torch.Tensor) -> torch.Tensor:
-    """Framed pictures `[V, H, W, 4]` in [0, 1] -> descriptors `[V, D]`: small, premultiplied, with alpha."""
+    """Framed pictures `[V, H, W, 4]` in [0, 1] -> small premultiplied descriptors `[V, D]`."""
     flat = torch.cat([pictures[..., :3] * pictures[..., 3:], pictures[..., 3:]], -1)
-    small = torch.nn.functional.interpolate(
+    small = functional.interpolate(
         flat.permute(0, 3, 1, 2), (PICTURE_PX, PICTURE_PX), mode="bilinear", antialias=True
     )
     return small.flatten(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns pictures and the meshes made from them into one sheet: the input, then four sides of the result."""
+"""Turns pictures and the meshes made from them into one sheet: input, then the result's sides."""
 
 import math
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How good are the shapes? Reconstructions and pictures of the validation props against their triangles.
+"""How good are the shapes? Compares reconstructions and pictures to shape with the true triangles.
 
     python -m benchmarks.shape_quality --props FOLDER [--limit N] [--seeds 0 1 2] [--resolution R]
 
@@ -90,9 +90,8 @@ def score_reconstructions(judge: Judge, props: Props, networks: Networks, size: 
             latents = vae.encode(surface)[0] * vae.config.scale_factor
         field = decode_field(
             Latents(latents), vae, FieldConfig(size), Progress(), box=networks.box,
-            level=networks.level,
         )  # fmt: skip
-        mesh = build_mesh(field, MeshConfig(), Progress())
+        mesh = build_mesh(field, MeshConfig(), Progress(), default_smoothing=networks.smoothing)
         scores.append(judge.score_mesh(shape, mesh))
     return scores
 
@@ -104,7 +103,7 @@ def score_pictures(
     config = replace(config, sample=replace(config.sample, seed=seed))
     scores, rows, begin, scoring = [], [], time.perf_counter(), 0.0
     for shape, path in enumerate(pictures):
-        result = generate_shape([load_image(path)], ("front",), config, networks, Progress())
+        result = generate_shape([load_image(path)], (0,), config, networks, Progress())
         start = time.perf_counter()
         score = judge.score_mesh(shape, result.mesh)
         scores.append(score)
@@ -118,7 +117,7 @@ def score_baselines(
     judge: Judge, props: Props, train: Props, pictures: list[Path]
 ) -> dict[str, list[Score]]:
     """Mean shape, nearest by picture, nearest by Chamfer distance."""
-    average = baselines.make_mean_shape(train, 8)
+    average = baselines.make_mean_shape(train, 16)
     descriptors = baselines.describe_training(train)
     points = baselines.sample_training(train)
     every = torch.arange(train.num_shapes)

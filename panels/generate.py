@@ -78,7 +78,7 @@ class MAQUETTE_PT_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("remove_background", "border_ratio", "floater_ratio"):
+        for name in ("remove_background", "border_ratio", "floater_ratio", "smoothing"):
             column.prop(settings, name)
 
 

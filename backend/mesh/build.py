@@ -14,14 +14,17 @@ from ..progress import Progress
 from .clean import clean_mesh
 from .extract import extract_surface
 from .simplify import simplify_mesh
+from .smooth import smooth_mesh
 
 _LOG = logging.getLogger(__name__)
 _STEPS = 3
 _FEWEST_CELLS = 8
 
 
-def build_mesh(field: Field, config: MeshConfig, progress: Progress) -> Mesh:
-    """Extract, clean and simplify the surface of a field.
+def build_mesh(
+    field: Field, config: MeshConfig, progress: Progress, *, default_smoothing: int = 0
+) -> Mesh:
+    """Extract, clean, smooth and simplify the surface of a field.
 
     A surface too intricate for the budget is taken again from a field of half the resolution.
 
@@ -29,6 +32,7 @@ def build_mesh(field: Field, config: MeshConfig, progress: Progress) -> Mesh:
         field: `[R+1, R+1, R+1]` samples, positive inside.
         config: Face budget and the size of loose pieces to remove.
         progress: Told, and asked for a cancel, after each of the three steps.
+        default_smoothing: Rounds of smoothing where the config leaves them to the model.
 
     Returns:
         A closed mesh of at most `config.target_faces` faces, without degenerate faces, each edge
@@ -39,10 +43,11 @@ def build_mesh(field: Field, config: MeshConfig, progress: Progress) -> Mesh:
         WeightsError: The field holds values that are not finite.
         CancelledError: The user cancelled the job.
     """
+    rounds = default_smoothing if config.smoothing < 0 else config.smoothing
     while True:
         mesh = extract_surface(field)
         progress.step(1, _STEPS)
-        mesh = clean_mesh(mesh, config.floater_ratio)
+        mesh = smooth_mesh(clean_mesh(mesh, config.floater_ratio), rounds)
         progress.step(2, _STEPS)
         mesh = simplify_mesh(mesh, config.target_faces)
         progress.step(3, _STEPS)

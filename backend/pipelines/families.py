@@ -26,7 +26,7 @@ from ..weights.load import Network, State, build_empty, fill_network, load_state
 
 _PUBLISHED_SAMPLER = SamplerDefaults(steps=50, guidance=5.0)
 SAMPLERS: dict[str, SamplerDefaults] = {
-    "maquette-mini": SamplerDefaults(steps=20, guidance=2.0, shift=8.0),
+    "maquette-mini": SamplerDefaults(steps=15, guidance=4.0, shift=8.0),
     "hunyuan3d-2": _PUBLISHED_SAMPLER,
     "hunyuan3d-2-turbo": SamplerDefaults(
         steps=5, guidance=5.0, solver="consistency", is_guidance_embedded=True
@@ -40,7 +40,7 @@ _PUBLISHED_IMAGE_SIZE = 512
 _MINI = "maquette-mini"
 _MINI_BOX = 1.05
 """The box that its training fields filled; shapes are inflated a little beyond [-1, 1]."""
-_MINI_LEVEL = 0.0
+_MINI_SMOOTHING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Networks:
         image_size: Edge of the prepared picture, pixels.
         latent_shape: Number of latents N and their channels C.
         box: Half the edge of the field's box.
-        level: The field's value on the surface.
+        smoothing: Rounds of smoothing that suit the model's surfaces.
         dtype: Of weights and activations.
     """
 
@@ -66,7 +66,7 @@ class Networks:
     image_size: int
     latent_shape: tuple[int, int]
     box: float = BOX
-    level: float = 0.0
+    smoothing: int = 0
     dtype: torch.dtype = torch.float32
 
 
@@ -92,7 +92,7 @@ def load_networks(name: str, device: torch.device, dtype: torch.dtype, folder: P
         image_size=_image_size(name),
         latent_shape=_latent_shape(name),
         box=_MINI_BOX if name == _MINI else BOX,
-        level=_MINI_LEVEL if name == _MINI else 0.0,
+        smoothing=_MINI_SMOOTHING if name == _MINI else 0,
         dtype=dtype,
     )
 

@@ -91,14 +91,7 @@ def generate_shape(
         )
     latents = Latents(latents.values.to(networks.dtype))  # sampled in float32
     with progress.stage("decode"):
-        field = decode_field(
-            latents,
-            networks.decoder,
-            config.field_,
-            progress,
-            box=networks.box,
-            level=networks.level,
-        )
+        field = decode_field(latents, networks.decoder, config.field_, progress, box=networks.box)
     with progress.stage("mesh"):
-        mesh = build_mesh(field, config.mesh, progress)
+        mesh = build_mesh(field, config.mesh, progress, default_smoothing=networks.smoothing)
     return ShapeResult(mesh, prepared.warnings)

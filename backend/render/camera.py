@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns camera angles into points on the screen. Azimuth 0 looks at the front from +Z, 90 from +X."""
+"""Turns camera angles into points on the screen: azimuth 0 sits on +Z, a quarter turn on +X."""
 
 import math
 
@@ -19,7 +19,7 @@ def camera_axes(azimuth_rad: torch.Tensor, elevation_rad: torch.Tensor) -> torch
     sin_a, cos_a = torch.sin(azimuth_rad), torch.cos(azimuth_rad)
     sin_e, cos_e = torch.sin(elevation_rad), torch.cos(elevation_rad)
     zero = torch.zeros_like(sin_a)
-    right = torch.stack([cos_a, zero, -sin_a], -1)
+    right = torch.stack([cos_a, zero, -sin_a], -1)  # [V, 3]
     up = torch.stack([-sin_e * sin_a, cos_e, -sin_e * cos_a], -1)
     backward = torch.stack([cos_e * sin_a, sin_e, cos_e * cos_a], -1)
     return torch.stack([right, up, backward], 1)  # [V, 3, 3]
@@ -41,6 +41,6 @@ def project_perspective(
     """
     distance = radius / torch.sin(fov_rad / 2)  # [V]
     local = torch.einsum("vpk,vck->vpc", points, axes)  # [V, P, 3]
-    inverse = 1 / (distance[:, None] - local[..., 2])
+    inverse = 1 / (distance[:, None] - local[..., 2])  # [V, P]
     scale = inverse / torch.tan(fov_rad / 2)[:, None]
-    return torch.stack([local[..., 0] * scale, local[..., 1] * scale, inverse], -1)
+    return torch.stack([local[..., 0] * scale, local[..., 1] * scale, inverse], -1)  # [V, P, 3]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns triangles in screen space into the triangle that each pixel sees: a z-buffer on tensors, no compiled code."""
+"""Turns triangles in screen space into what each pixel sees: a z-buffer in tensor operations."""
 
 from dataclasses import dataclass
 
 import torch
 
 MAX_CANDIDATES = 1 << 25
+"""Pairs of triangle and pixel that are tested at a time; bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,12 @@ def rasterize(
     Source: Pineda 1988, "A Parallel Algorithm for Polygon Rasterization" (edge functions).
     """
     buffer = torch.zeros(num_views * height * width, dtype=torch.int64, device=corners.device)
-    low, size = _pixel_boxes(corners, height, width)
+    low, size = _pixel_boxes(corners, height, width)  # [K, 2]
     counts = size[:, 0] * size[:, 1]  # [K]
     drawn = torch.nonzero((counts > 0) & (corners[:, :, 2] > 0).all(1)).squeeze(1)
     for chunk in _chunks(drawn, counts[drawn]):
         owner, pixel, depth = _candidates(corners, view, low, size, chunk, height, width)
-        # The depth's bits order like integers (it is positive), so one maximum keeps nearest and owner.
+        # A positive float's bits order like an integer, so one maximum keeps nearest and owner.
         key = (depth.view(torch.int32).to(torch.int64) << 32) | (owner + 1)
         buffer.scatter_reduce_(0, pixel, key, "amax")
     triangle = ((buffer & 0xFFFFFFFF) - 1).view(num_views, height, width)  # [V, H, W]
@@ -85,7 +86,7 @@ def interpolate(
 def _pixel_boxes(
     corners: torch.Tensor, height: int, width: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Per triangle the first pixel and the size (columns, rows) of the box of pixel centres it may cover."""
+    """First pixel and size `[K, 2]` (columns, rows) of each triangle's box of pixel centres."""
     limit = torch.tensor([width, height], device=corners.device)
     low = torch.ceil(corners[:, :, :2].amin(1) - 0.5).clamp(min=0)  # [K, 2]
     high = torch.floor(corners[:, :, :2].amax(1) - 0.5)
@@ -94,7 +95,7 @@ def _pixel_boxes(
 
 
 def _chunks(drawn: torch.Tensor, counts: torch.Tensor) -> list[torch.Tensor]:
-    """Split the drawn triangles so that each part has at most about MAX_CANDIDATES candidate pixels."""
+    """Split the drawn triangles so that a part has at most about MAX_CANDIDATES pixels to test."""
     if drawn.numel() == 0:
         return []
     part = torch.cumsum(counts, 0) // MAX_CANDIDATES
@@ -111,23 +112,23 @@ def _candidates(
     height: int,
     width: int,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """All covered (triangle, pixel) pairs of these triangles: owner `[M]`, flat pixel `[M]`, inverse depth `[M]`."""
-    counts = size[chunk, 0] * size[chunk, 1]
+    """Pairs of a triangle and a pixel in it: owner, flat pixel, inverse depth, each `[M]`."""
+    counts = size[chunk, 0] * size[chunk, 1]  # [K]
     owner = torch.repeat_interleave(chunk, counts)  # [M]
-    first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)
+    first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)  # [M]
     local = torch.arange(owner.numel(), device=owner.device) - first
     columns = size[owner, 0]
     x = low[owner, 0] + local % columns
     y = low[owner, 1] + local // columns
     weights = _weights(corners[owner], x + 0.5, y + 0.5)  # [M, 3]
-    depth = (weights * corners[owner, :, 2]).sum(1)
+    depth = (weights * corners[owner, :, 2]).sum(1)  # [M]
     inside = (weights.amin(1) >= 0) & (depth > 0)
     owner, pixel = owner[inside], ((view[owner] * height + y) * width + x)[inside]
     return owner, pixel, depth[inside].float()
 
 
 def _weights(corner: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Barycentric coordinates `[M, 3]` of screen points in triangles `[M, 3, 3]`; all -1 where it has no area."""
+    """Barycentric coordinates `[M, 3]` of points in triangles `[M, 3, 3]`; -1 where flat."""
     ax, ay = corner[:, 0, 0], corner[:, 0, 1]
     bx, by = corner[:, 1, 0] - ax, corner[:, 1, 1] - ay
     cx, cy = corner[:, 2, 0] - ax, corner[:, 2, 1] - ay
@@ -143,13 +144,13 @@ def _weights(corner: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Te
 
 def _barycentric(corners: torch.Tensor, triangle: torch.Tensor) -> torch.Tensor:
     """Barycentric coordinates `[V, H, W, 3]` of every pixel centre in the triangle it sees."""
-    _, height, width = triangle.shape
-    seen = triangle.clamp(min=0).flatten()
-    rows = torch.arange(height, device=corners.device) + 0.5
-    columns = torch.arange(width, device=corners.device) + 0.5
-    y, x = torch.meshgrid(rows, columns, indexing="ij")
-    x, y = (grid.expand_as(triangle).flatten() for grid in (x, y))
     if corners.shape[0] == 0:
         return torch.zeros(*triangle.shape, 3, device=corners.device)
-    weights = _weights(corners[seen], x, y).view(*triangle.shape, 3)
+    _, height, width = triangle.shape
+    seen = triangle.clamp(min=0).flatten()  # [V * H * W]
+    rows = torch.arange(height, device=corners.device) + 0.5
+    columns = torch.arange(width, device=corners.device) + 0.5
+    y, x = torch.meshgrid(rows, columns, indexing="ij")  # [H, W]
+    x, y = (grid.expand_as(triangle).flatten() for grid in (x, y))  # [V * H * W]
+    weights = _weights(corners[seen], x, y).view(*triangle.shape, 3)  # [V, H, W, 3]
     return torch.where((triangle >= 0)[..., None], weights, torch.zeros_like(weights))
