@@ -12,7 +12,7 @@ SHARD_BYTES = 15 << 20
 
 
 def save_shards(state: dict[str, torch.Tensor], folder: Path, stem: str) -> list[Path]:
-    """Write `<stem>-0.safetensors` ... in float16, none larger than SHARD_BYTES unless one tensor is."""
+    """Write `<stem>-0.safetensors`, ... in float16, none over SHARD_BYTES unless one tensor is."""
     folder.mkdir(parents=True, exist_ok=True)
     shards: list[dict[str, torch.Tensor]] = [{}]
     size = 0
@@ -71,7 +71,6 @@ class Average:
 
     def __init__(self, module: torch.nn.Module, decay: float) -> None:
         self._live = list(module.parameters())
-        self._names = [name for name, _ in module.named_parameters()]
         self._mean = [p.detach().clone() for p in self._live]
         self._decay, self._count = decay, 0
 
@@ -80,11 +79,9 @@ class Average:
         """Move the average towards the present parameters."""
         self._count += 1
         decay = min(self._decay, (1 + self._count) / (10 + self._count))
-        torch._foreach_lerp_(self._mean, [p.detach() for p in self._live], 1 - decay)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """The averaged parameters by name."""
-        return dict(zip(self._names, self._mean, strict=True))
+        live = [p.detach() for p in self._live]
+        # One kernel for all parameters.
+        torch._foreach_lerp_(self._mean, live, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
     def swap(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns any triangles, open or intersecting, into a signed distance that is robustly inside or outside.
+"""Turns any triangles, open or intersecting, into a signed distance with a robust inside.
 
 A voxel nearer than `wall` to a triangle is wall; what cannot be reached from the border without
 crossing wall is inside. So the surface stands `wall` outside the artist's triangles, and an open
@@ -8,8 +8,8 @@ sheet becomes a plate of twice that thickness.
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from scipy import ndimage
+from torch.nn import functional
 
 BOX = 1.05
 WALL = 0.012
@@ -32,13 +32,16 @@ def signed_distance(
     Returns:
         `[R+1, R+1, R+1]` float32, negative inside, indexed x, y, z, right within about BAND of the
         surface and clipped to +-(BAND - wall) elsewhere.
+
+    Raises:
+        ValueError: The cells are so large that the flood leaks through the walls.
     """
     distance = unsigned_distance(triangles, resolution, box)
     cell = 2 * box / resolution
     if cell >= 2 * wall:
         raise ValueError(f"cells of {cell:.4f} let the flood leak through walls of {2 * wall:.4f}")
     is_wall = distance < wall
-    outside = _outside(is_wall, 2 if 2 * cell < 2 * wall else 1)
+    outside = _outside(is_wall, 2 if cell < wall else 1)
     inside = ~outside & ~is_wall
     inner = _inner_walls(inside, outside, is_wall)
     signed = torch.where(inside | inner, -(distance + wall), distance - wall)
@@ -49,7 +52,7 @@ def signed_distance(
 def unsigned_distance(
     triangles: torch.Tensor, resolution: int, box: float = BOX, band: float = BAND
 ) -> torch.Tensor:
-    """Distance to the nearest triangle at the grid's nodes, exact up to `band` and `band` beyond it.
+    """Distance to the nearest triangle at the grid's nodes: exact up to `band`, then `band`.
 
     Returns:
         `[R+1, R+1, R+1]` float32.
@@ -112,14 +115,8 @@ def solid_occupancy(triangles: torch.Tensor) -> torch.Tensor:
     return is_solid[6:195:4, 6:195:4, 6:195:4]
 
 
-def sample_grid(grid: torch.Tensor, points: torch.Tensor, box: float = BOX) -> torch.Tensor:
-    """Trilinear look-up of grids `[B, R+1, R+1, R+1]` at points `[B, Q, 3]` -> `[B, Q]`."""
-    where = (points / box).flip(-1)[:, None, None]  # [B, 1, 1, Q, 3], z y x order
-    found = F.grid_sample(grid[:, None], where, align_corners=True, padding_mode="border")
-    return found[:, 0, 0, 0]
-
-
 def _segment_distance2(p: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Squared distance of points `[M, 3]` to segments from a to b -> `[M]`."""
     along = b - a
     s = ((p - a) * along).sum(1) / (along * along).sum(1).clamp(min=1e-16)
     apart = p - (a + s.clamp(0, 1)[:, None] * along)
@@ -144,9 +141,9 @@ def _split(triangles: torch.Tensor) -> torch.Tensor:
 
 
 def _spread(mask: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
-    """Grow a mask by one node along each axis in turn, staying in `free` (all `[1, 1, X, Y, Z]` float)."""
+    """Grow a mask by one node along each axis in turn, inside `free`; both `[1, 1, X, Y, Z]`."""
     for kernel in ((3, 1, 1), (1, 3, 1), (1, 1, 3)):
-        mask = F.max_pool3d(mask, kernel, 1, tuple(k // 2 for k in kernel)) * free
+        mask = functional.max_pool3d(mask, kernel, 1, tuple(k // 2 for k in kernel)) * free
     return mask
 
 
@@ -176,7 +173,8 @@ def _outside(is_wall: torch.Tensor, step: int) -> torch.Tensor:
 
 def _outside_by_labels(is_wall: torch.Tensor) -> torch.Tensor:
     """The same on the CPU: the connected parts of free space that touch the border."""
-    parts, _ = ndimage.label(~is_wall.numpy())
+    parts = np.empty(is_wall.shape, np.int32)
+    ndimage.label(~is_wall.numpy(), output=parts)
     border = [parts.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
     touching = np.unique(np.concatenate(border))
     return torch.from_numpy(np.isin(parts, touching[touching > 0]))
@@ -192,8 +190,8 @@ def _inner_walls(
     inner_wall, outer_wall = torch.zeros_like(wall), torch.zeros_like(wall)
     for _ in range(3):
         unknown = wall * (1 - inner_wall) * (1 - outer_wall)
-        new_inner = F.max_pool3d(inner + inner_wall, 3, 1, 1) * unknown
-        new_outer = F.max_pool3d(outer + outer_wall, 3, 1, 1) * unknown
+        new_inner = functional.max_pool3d(inner + inner_wall, 3, 1, 1) * unknown
+        new_outer = functional.max_pool3d(outer + outer_wall, 3, 1, 1) * unknown
         outer_wall = outer_wall + (new_outer > 0)
         inner_wall = inner_wall + ((new_inner > 0) & (new_outer <= 0))
     return inner_wall[0, 0] > 0

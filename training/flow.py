@@ -12,10 +12,12 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+from torch.nn import functional
 
 from backend.latents.flow import make_shifted_schedule
 from backend.models.dinov2.config import VARIANTS as DINOV2
@@ -25,22 +27,28 @@ from backend.models.hunyuan3d.denoiser import Denoiser
 from backend.models.hunyuan3d.shape_vae import ShapeVAE
 from training.checkpoints import Average, Log, load_shards, save_shards
 from training.datasets import (
-    Cameras,
     PointPool,
     Props,
-    draw_cameras,
     draw_maps,
     load_props,
     make_point_pool,
     map_surface,
     near_and_uniform,
-    render_materials,
     sample_surfaces,
-    shade,
     take,
 )
+from training.fields import BOX
+from training.loop import autocast, fit_steps, learning_rate
 from training.metrics import crossing_points, evaluate_grid, fscore_and_chamfer, thin_out
-from training.shape_vae import fit_steps, learning_rate, surface_input
+from training.pictures import (
+    Cameras,
+    draw_cameras,
+    jitter,
+    render_materials,
+    shade,
+    swap_channels,
+)
+from training.shape_vae import surface_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,44 +167,29 @@ class FlowLoss(torch.nn.Module):
             points: `[B, Q, 3]`.
         """
         context = self.conditioner(image) * keep[:, None, None]
-        at = t[:, None, None]
+        at = t[:, None, None]  # [B, 1, 1]
         noisy = at * clean + (1 - at) * noise
         velocity = self.denoiser(noisy, t, context).float()
-        flow = F.mse_loss(velocity, clean - noise)
+        flow = functional.mse_loss(velocity, clean - noise)
         implied = noisy + (1 - at) * velocity
         with torch.no_grad():
             truth = torch.sigmoid(self.vae.query(points, self.vae.decode(clean)).float())
         logits = self.vae.query(points, self.vae.decode(implied)).float()
-        return flow, F.binary_cross_entropy_with_logits(logits, truth)
+        return flow, functional.binary_cross_entropy_with_logits(logits, truth)
 
 
 def draw_pictures(entries: Entries, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Light and jitter the pictures of these entries -> `[B, 4, H, W]` in -1..1, colour over white."""
+    """Light and jitter the pictures of these entries.
+
+    Returns:
+        `[B, 4, H, W]` in -1..1, colour over white, then alpha.
+    """
+    # bfloat16 grids would move edges by half a pixel.
     with torch.autocast(rows.device.type, enabled=False):
-        return _draw_pictures(entries, rows, generator)
-
-
-def _draw_pictures(
-    entries: Entries, rows: torch.Tensor, generator: torch.Generator
-) -> torch.Tensor:
-    """`draw_pictures` in full precision: bfloat16 grids would move edges by half a pixel."""
-    device = rows.device
-    image = shade(entries.base[rows], entries.normal[rows], entries.azimuth[rows], generator)
-    order = torch.rand(len(rows), 3, device=device, generator=generator).argsort(1)
-    swap = torch.rand(len(rows), 1, device=device, generator=generator) < 0.4
-    order = torch.where(swap, order, torch.arange(3, device=device))
-    index = order[:, None, None].expand(-1, *image.shape[1:3], -1)
-    colour, alpha = torch.gather(image[..., :3], 3, index), image[..., 3:]
-    image = torch.cat([colour * alpha, alpha], -1).permute(0, 3, 1, 2)  # premultiplied
-    rand = torch.rand(len(rows), 5, device=device, generator=generator) * 2 - 1
-    angle, zoom = rand[:, 0] * 0.08, 1 + 0.06 * rand[:, 1]
-    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    move = rand[:, 2:4] * 0.05
-    theta = torch.stack([cos, -sin, move[:, 0], sin, cos, move[:, 1]], 1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
-    image = F.grid_sample(image, grid, align_corners=False)
-    alpha = image[:, 3:]
-    return torch.cat([image[:, :3] + 1 - alpha, alpha], 1) * 2 - 1
+        image = shade(entries.base[rows], entries.normal[rows], entries.azimuth[rows], generator)
+        image = jitter(swap_channels(image, generator), generator)  # [B, 4, H, W]
+        alpha = image[:, 3:]
+        return torch.cat([image[:, :3] + 1 - alpha, alpha], 1) * 2 - 1
 
 
 def draw_times(count: int, config: FlowTraining, generator: torch.Generator) -> torch.Tensor:
@@ -219,7 +212,7 @@ def sample(
     """Integrate the flow from noise `[B, N, C]` with classifier-free guidance."""
     x = noise
     times = make_shifted_schedule(steps, shift).to(x.device)
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in pairwise(times):
         t = now.expand(len(x))
         cond = denoiser(x, t, context).float()
         if guidance != 1:
@@ -239,7 +232,20 @@ def evaluate(
     count: int,
     cells: int = 64,
 ) -> dict[str, float]:
-    """Picture to shape for the first `count` entries (entry k shows shape k): F-score, Chamfer-L1."""
+    """Picture to shape for the first `count` entries, of which entry k shows shape k.
+
+    Args:
+        loss: The networks.
+        props: The true shapes.
+        entries: Their pictures.
+        config: Of the run.
+        settings: Sampling steps and guidance.
+        count: Entries to measure.
+        cells: Resolution of the decoded field.
+
+    Returns:
+        Mean F-score and Chamfer-L1.
+    """
     device = entries.base.device
     generator = torch.Generator(device).manual_seed(77)
     rows = torch.arange(min(count, props.num_shapes), device=device)
@@ -252,17 +258,25 @@ def evaluate(
     scores = []
     for shape in rows.tolist():
         one = decoded[shape : shape + 1]
-        values = evaluate_grid(lambda p, d=one: loss.vae.query(p, d), cells, 1.05, device)
-        result = thin_out(crossing_points(values, 1.05), 8000, generator)
+        values = evaluate_grid(partial(_query, loss.vae, one), cells, BOX, device)
+        result = thin_out(crossing_points(values, BOX), 8000, generator)
         truth, _ = sample_surfaces(props, rows[shape : shape + 1], 8000, generator)
         scores.append(fscore_and_chamfer(result, truth[0]))
     table = torch.tensor(scores).mean(0)
     return {"fscore": float(table[0]), "chamfer": float(table[1])}
 
 
+def _query(vae: ShapeVAE, decoded: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """`vae.query` with the points last."""
+    return vae.query(points, decoded)
+
+
 @torch.no_grad()
-def clean_errors(loss: FlowLoss, entries: Entries, config: FlowTraining) -> dict[str, list[float]]:
-    """Error of the implied clean latents at t = 0, 0.1, 0.3, 0.6 with the right, a wrong and no picture."""
+def clean_errors(loss: FlowLoss, entries: Entries) -> dict[str, list[float]]:
+    """Error of the implied clean latents at t = 0, 0.1, 0.3, 0.6.
+
+    With the right, a wrong and no picture: a denoiser that ignores its picture shows no difference.
+    """
     device = entries.base.device
     generator = torch.Generator(device).manual_seed(5)
     rows = torch.arange(min(64, len(entries.azimuth)), device=device)
@@ -280,7 +294,7 @@ def clean_errors(loss: FlowLoss, entries: Entries, config: FlowTraining) -> dict
             t = torch.full((len(rows),), time_value, device=device)
             noisy = time_value * clean + (1 - time_value) * noise
             implied = noisy + (1 - time_value) * loss.denoiser(noisy, t, seen).float()
-            found[name].append(round(float(F.mse_loss(implied, clean)), 4))
+            found[name].append(round(float(functional.mse_loss(implied, clean)), 4))
     return found
 
 
@@ -297,8 +311,8 @@ def held_out_entries(
     return make_entries(props, pool, vae, shapes, maps, cameras, config, size, generator)
 
 
-def build(args: argparse.Namespace, device: torch.device) -> tuple[FlowLoss, ShapeVAEConfig]:
-    """The three networks, the autoencoder loaded and frozen, the others as `--resume` has them or new."""
+def build(args: argparse.Namespace, device: torch.device) -> FlowLoss:
+    """The three networks: autoencoder loaded and frozen, the others new or from `--resume`."""
     vae_config = ShapeVAEConfig(**json.loads((args.vae / "vae.json").read_text()))
     vae = ShapeVAE(vae_config).to(device)
     vae.load_state_dict(load_shards(args.vae, "vae"))
@@ -309,7 +323,7 @@ def build(args: argparse.Namespace, device: torch.device) -> tuple[FlowLoss, Sha
     if args.resume:
         conditioner.load_state_dict(load_shards(args.resume, "conditioner"))
         denoiser.load_state_dict(load_shards(args.resume, "denoiser"))
-    return FlowLoss(conditioner, denoiser, vae), vae_config
+    return FlowLoss(conditioner, denoiser, vae)
 
 
 class Run:
@@ -321,9 +335,10 @@ class Run:
         torch.manual_seed(config.seed)
         torch.set_float32_matmul_precision("high")
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.cpu_generator = torch.Generator().manual_seed(config.seed)
         self.log = Log(args.out / "flow_log.jsonl")
         self.begin = time.perf_counter()
-        self.loss, _ = build(args, self.device)
+        self.loss = build(args, self.device)
         self.size = self.loss.conditioner.config.image_size
         self.props = load_props(args.props, "train", self.device, args.limit)
         self.entries = self.make_training_entries()
@@ -340,13 +355,12 @@ class Run:
         )
         is_cuda = self.device.type == "cuda"
         self.forward = torch.compile(self.loss) if is_cuda else self.loss
-        self.log.write(
-            event="start", seconds=time.perf_counter() - self.begin, config=asdict(config)
-        )
+        self.log.write(event="start", seconds=self.seconds, config=asdict(config))
 
-    def autocast(self) -> torch.autocast:
-        """bfloat16 on CUDA, nothing elsewhere."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return time.perf_counter() - self.begin
 
     def make_training_entries(self) -> Entries:
         """`config.entries` augmented views of every training shape, in random order."""
@@ -369,24 +383,25 @@ class Run:
             image = draw_pictures(entries, rows, generator)
             noise = torch.randn(
                 2, *entries.mean[rows].shape, device=self.device, generator=generator
-            )
+            )  # [2, B, N, C]
             clean = entries.mean[rows].float() + entries.deviation[rows].float() * noise[0]
             keep = torch.rand(config.batch, device=self.device, generator=generator)
             t = draw_times(config.batch, config, generator)
-            first = torch.randint(
-                entries.points.shape[1] // 2, (1,), device="cpu", generator=self.cpu_generator
-            ).item()
-            half = entries.points.shape[1] // 2
-            spread = torch.arange(config.field_queries, device=self.device) * 2 * half
-            picked = (spread // config.field_queries + int(first)) % (2 * half)
-            points = entries.points[rows][:, picked].float()
+            points = entries.points[rows][:, self.pick_points()].float()  # [B, Q, 3]
             yield image, (keep >= config.drop_chance).float(), clean, noise[1], t, points
+
+    def pick_points(self) -> torch.Tensor:
+        """Which `[Q]` of the entries' stored points this step asks: evenly spread, near and far."""
+        stored, count = self.entries.points.shape[1], self.config.field_queries
+        first = torch.randint(stored // 2, (1,), generator=self.cpu_generator).item()
+        spread = torch.arange(count, device=self.device) * stored // count
+        return (spread + int(first)) % stored
 
     def step(self, factor: float, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         """One optimiser step; returns the two losses and the gradient's norm."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * factor
-        with self.autocast():
+        with autocast(self.device):
             flow, field = self.forward(*batch)
         self.optimiser.zero_grad(set_to_none=True)
         (flow + self.config.field_weight * field).backward()
@@ -398,7 +413,7 @@ class Run:
     def check(self, step: int, count: int, settings: tuple[int, float]) -> None:
         """Log measures of the averaged networks on unseen and on training shapes."""
         self.average.swap()
-        with self.autocast():
+        with autocast(self.device):
             for name, props, entries in (
                 ("validation", self.held_out, self.held_entries),
                 ("train", self.props, self.seen_entries),
@@ -406,8 +421,8 @@ class Run:
                 found = evaluate(self.loss, props, entries, self.config, settings, count)
                 self.log.write(
                     step=step, split=name, settings=settings, **found,
-                    errors=clean_errors(self.loss, entries, self.config),
-                    seconds=time.perf_counter() - self.begin,
+                    errors=clean_errors(self.loss, entries),
+                    seconds=self.seconds,
                 )  # fmt: skip
         self.average.swap()
 
@@ -419,8 +434,7 @@ class Run:
         self.average.swap()
 
     def train(self) -> None:
-        """Run all steps; with `--seconds` their number is set from the speed of the first hundred."""
-        self.cpu_generator = torch.Generator().manual_seed(self.config.seed)
+        """Run all steps; with `--seconds` their number follows from the speed of the first."""
         batches = self.batches()
         steps = self.config.steps
         if self.args.seconds:
@@ -436,7 +450,7 @@ class Run:
             if step % self.args.every == 0:
                 self.log.write(
                     step=step, flow=float(flow), field=float(field), norm=float(norm),
-                    seconds=time.perf_counter() - self.begin,
+                    seconds=self.seconds,
                 )  # fmt: skip
             if step and step % self.args.evaluate_every == 0:
                 self.check(step, 48, (10, 2.0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a field or point sets into the measures that training watches: F-score, Chamfer distance, IoU."""
+"""Turns fields into surface points, and point sets into F-score and Chamfer distance."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def grid_points(cells: int, box: float, device: torch.device) -> torch.Tensor:
 def evaluate_grid(
     query: Callable[[torch.Tensor], torch.Tensor], cells: int, box: float, device: torch.device
 ) -> torch.Tensor:
-    """Evaluate `query` (`[1, Q, 3]` -> `[1, Q]`) on all nodes -> `[cells+1]*3` float32."""
+    """Evaluate `query` (`[1, Q, 3]` -> `[1, Q]`) on all nodes -> `[R+1, R+1, R+1]` float32."""
     parts = [query(p[None])[0].float() for p in grid_points(cells, box, device).split(1 << 17)]
     return torch.cat(parts).view(cells + 1, cells + 1, cells + 1)
 
@@ -28,7 +28,7 @@ def crossing_points(values: torch.Tensor, box: float, level: float = 0.0) -> tor
     found = []
     for axis in range(3):
         low, high = values.narrow(axis, 0, side - 1), values.narrow(axis, 1, side - 1)
-        where = torch.nonzero((low > level) != (high > level))
+        where = torch.nonzero((low > level) != (high > level))  # [M, 3]
         a, b = low[tuple(where.T)], high[tuple(where.T)]
         point = where.float()
         point[:, axis] += (level - a) / (b - a)

@@ -6,18 +6,16 @@ python -m training.shape_vae --props FOLDER --out FOLDER [--steps N] [--device c
 
 import argparse
 import json
-import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+from torch.nn import functional
 
 from backend.models.hunyuan3d.config import SHAPE_VAE_VARIANTS
 from backend.models.hunyuan3d.shape_vae import ShapeVAE
-from training.checkpoints import Average, Log, save_shards
+from training.checkpoints import Average, Log, load_shards, save_shards
 from training.datasets import (
     PointPool,
     Props,
@@ -31,6 +29,8 @@ from training.datasets import (
     sample_surfaces,
     take,
 )
+from training.fields import BOX
+from training.loop import autocast, fit_steps, learning_rate
 from training.metrics import crossing_points, evaluate_grid, fscore_and_chamfer, thin_out
 
 
@@ -88,27 +88,56 @@ class VaeLoss(torch.nn.Module):
         mean, logvar = mean.float(), logvar.float()
         latents = mean + noise * torch.exp(0.5 * logvar)
         logits = self.vae.query(points, self.vae.decode(latents))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), target)
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), target)
         kl = 0.5 * (mean * mean + logvar.exp() - 1 - logvar).mean()
         return loss, kl
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split of the props with what is made of it once.
+
+    Attributes:
+        props: The S shapes.
+        pool: Their surface points.
+        fields: `[S, R+1, R+1, R+1]` int8, see `make_fields`.
+    """
+
+    props: Props
+    pool: PointPool
+    fields: torch.Tensor
+
+
+def make_split(
+    args: argparse.Namespace, name: str, config: VaeTraining, generator: torch.Generator
+) -> Split:
+    """Read a split and make its points and signed distances on the generator's device."""
+    props = load_props(args.props, name, generator.device, args.limit)
+    pool = make_point_pool(props, config.pool, config.pool // 2, generator)
+    return Split(props, pool, make_fields(props, config.resolution))
+
+
 def draw_batch(
-    props: Props,
-    pool: PointPool,
-    fields: torch.Tensor,
-    config: VaeTraining,
-    sizes: tuple[int, int],
-    generator: torch.Generator,
+    split: Split, config: VaeTraining, sizes: tuple[int, int], generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """One augmented batch: surface `[B, P, 7]`, query points `[B, Q, 3]`, soft occupancy `[B, Q]`."""
-    device = fields.device
+    """Draw an augmented batch.
+
+    Args:
+        split: The shapes.
+        config: Of the run.
+        sizes: Uniform and sharp points of the encoder's input, P in all.
+        generator: Random source.
+
+    Returns:
+        Surface `[B, P, 7]`, query points `[B, Q, 3]` and soft occupancy `[B, Q]`.
+    """
+    device, props, pool = split.fields.device, split.props, split.pool
     shapes = torch.randint(props.num_shapes, (config.batch,), device=device, generator=generator)
     maps = draw_maps(props, shapes, generator, config.stretch, config.turn_chance)
     surface = surface_input(pool, shapes, maps, sizes, generator)
     spare = map_surface(take(pool.surface, shapes, config.near, generator), maps)
     points = near_and_uniform(spare, config.near, config.uniform, generator)
-    return surface, points, labels(fields, shapes, maps, points, config.softness)
+    return surface, points, labels(split.fields, shapes, maps, points, config.softness)
 
 
 def surface_input(
@@ -118,48 +147,24 @@ def surface_input(
     sizes: tuple[int, int],
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """The encoder's input `[B, P, 7]`: `sizes` uniform and sharp points with normals and the flag."""
+    """The encoder's input `[B, P, 7]`: uniform and sharp points, each with normal and flag."""
     uniform = map_surface(take(pool.surface, shapes, sizes[0], generator), maps)
     sharp = map_surface(take(pool.sharp, shapes, sizes[1], generator), maps)
-    return torch.cat([F.pad(uniform, (0, 1)), F.pad(sharp, (0, 1), value=1.0)], 1)
-
-
-def learning_rate(step: int, steps: int, warmup: int) -> float:
-    """Linear warm-up, then cosine to a hundredth of the peak, as a factor."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    uniform, sharp = functional.pad(uniform, (0, 1)), functional.pad(sharp, (0, 1), value=1.0)
+    return torch.cat([uniform, sharp], 1)
 
 
 @torch.no_grad()
 def evaluate(
-    vae: ShapeVAE,
-    props: Props,
-    pool: PointPool,
-    fields: torch.Tensor,
-    count: int,
-    cells: int,
-    sizes: tuple[int, int],
+    vae: ShapeVAE, split: Split, count: int, cells: int, sizes: tuple[int, int]
 ) -> dict[str, float]:
-    """Reconstruction of the first `count` shapes: F-score 0.05, Chamfer-L1, IoU at uniform points."""
-    device = fields.device
-    generator = torch.Generator(device).manual_seed(1234)
-    rows = []
-    for shape in range(min(count, props.num_shapes)):
-        index = torch.tensor([shape], device=device)
-        unit = torch.eye(3, device=device)[None]
-        mean, _ = vae.encode(surface_input(pool, index, unit, sizes, generator))
-        decoded = vae.decode(mean.float())
-        values = evaluate_grid(lambda p, d=decoded: vae.query(p, d), cells, 1.05, device)
-        result = thin_out(crossing_points(values, 1.05), 10000, generator)
-        truth, _ = sample_surfaces(props, index, 10000, generator)
-        f, chamfer = fscore_and_chamfer(result, truth[0])
-        points = (torch.rand(1, 50000, 3, device=device, generator=generator) * 2 - 1) * 1.02
-        inside = vae.query(points, decoded)[0] > 0
-        true_inside = labels(fields, index, unit, points, 0.008)[0] > 0.5
-        union = (inside | true_inside).sum().clamp(min=1)
-        rows.append([f, chamfer, float((inside & true_inside).sum() / union)])
-    table = torch.tensor(rows)
+    """Reconstruct the first `count` shapes: mean F-score 0.05, Chamfer-L1, IoU in the box."""
+    generator = torch.Generator(split.fields.device).manual_seed(1234)
+    scores = [
+        _score(vae, split, shape, cells, sizes, generator)
+        for shape in range(min(count, split.props.num_shapes))
+    ]
+    table = torch.tensor(scores)  # [S, 3]
     return {
         "fscore": float(table[:, 0].mean()),
         "chamfer": float(table[:, 1].mean()),
@@ -168,18 +173,39 @@ def evaluate(
     }
 
 
-@torch.no_grad()
-def latent_scale(
+def _score(
     vae: ShapeVAE,
-    props: Props,
-    pool: PointPool,
+    split: Split,
+    shape: int,
+    cells: int,
     sizes: tuple[int, int],
     generator: torch.Generator,
+) -> tuple[float, float, float]:
+    """F-score, Chamfer-L1 and IoU at uniform points of one reconstruction."""
+    device = split.fields.device
+    index = torch.tensor([shape], device=device)
+    unit = torch.eye(3, device=device)[None]
+    mean, _ = vae.encode(surface_input(split.pool, index, unit, sizes, generator))
+    decoded = vae.decode(mean.float())
+    values = evaluate_grid(lambda points: vae.query(points, decoded), cells, BOX, device)
+    result = thin_out(crossing_points(values, BOX), 10000, generator)
+    truth, _ = sample_surfaces(split.props, index, 10000, generator)
+    f, chamfer = fscore_and_chamfer(result, truth[0])
+    points = (torch.rand(1, 50000, 3, device=device, generator=generator) * 2 - 1) * 1.02
+    inside = vae.query(points, decoded)[0] > 0
+    true_inside = labels(split.fields, index, unit, points, 0.008)[0] > 0.5
+    union = (inside | true_inside).sum().clamp(min=1)
+    return f, chamfer, float((inside & true_inside).sum() / union)
+
+
+@torch.no_grad()
+def latent_scale(
+    vae: ShapeVAE, pool: PointPool, sizes: tuple[int, int], generator: torch.Generator
 ) -> float:
     """One over the standard deviation of latent means over the shapes."""
     unit = torch.eye(3, device=pool.surface.device)
     means = []
-    for shapes in torch.arange(props.num_shapes, device=unit.device).split(64):
+    for shapes in torch.arange(len(pool.surface), device=unit.device).split(64):
         maps = unit.expand(len(shapes), 3, 3)
         means.append(vae.encode(surface_input(pool, shapes, maps, sizes, generator))[0].float())
     return 1 / float(torch.cat(means).std())
@@ -200,88 +226,93 @@ def place_anchors(vae: ShapeVAE, pool: PointPool, generator: torch.Generator) ->
     vae.latent_anchors.copy_(torch.stack(chosen))
 
 
-def fit_steps(step: Callable[[], float], seconds: float, begin: float, log: Log) -> int:
-    """How many steps fit into `seconds` since `begin`, from the speed of forty after a warm-up."""
-    for _ in range(20):
-        step()
-    start = time.perf_counter()
-    for _ in range(40):
-        step()
-    now = time.perf_counter()
-    steps = max(1, int((seconds - (now - begin)) / ((now - start) / 40)))
-    log.write(event="speed", milliseconds=(now - start) * 25, steps=steps)
-    return steps
+class Run:
+    """One training run: data, network, optimiser and log."""
 
+    def __init__(self, args: argparse.Namespace, config: VaeTraining) -> None:
+        self.args, self.config = args, config
+        self.device = torch.device(args.device)
+        torch.manual_seed(config.seed)
+        torch.set_float32_matmul_precision("high")
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.log = Log(args.out / "vae_log.jsonl")
+        self.begin = time.perf_counter()
+        vae_config = replace(SHAPE_VAE_VARIANTS["maquette-mini"], scale_factor=1.0)
+        self.sizes = (vae_config.pc_size, vae_config.pc_sharpedge_size)
+        self.train_split = make_split(args, "train", config, self.generator)
+        self.held_out = make_split(args, "validation", config, self.generator)
+        self.vae = ShapeVAE(vae_config).to(self.device)
+        if args.resume:
+            self.vae.load_state_dict(load_shards(args.resume, "vae"))
+        else:
+            place_anchors(self.vae, self.train_split.pool, self.generator)
+        self.log.write(event="start", seconds=self.seconds, config=asdict(config))
+        self.average = Average(self.vae, 0.999)
+        loss = VaeLoss(self.vae)
+        self.forward = torch.compile(loss) if self.device.type == "cuda" else loss
+        self.optimiser = torch.optim.AdamW(
+            self.vae.parameters(), config.learning_rate, (0.9, 0.98), weight_decay=0.01
+        )
 
-def train(args: argparse.Namespace, config: VaeTraining) -> None:
-    """Run the training and write `vae-*.safetensors`, `vae.json` and `vae_log.jsonl`."""
-    device = torch.device(args.device)
-    torch.manual_seed(config.seed)
-    torch.set_float32_matmul_precision("high")
-    generator = torch.Generator(device).manual_seed(config.seed)
-    log = Log(args.out / "vae_log.jsonl")
-    begin = time.perf_counter()
-    vae_config = replace(SHAPE_VAE_VARIANTS["maquette-mini"], scale_factor=1.0)
-    sizes = (vae_config.pc_size, vae_config.pc_sharpedge_size)
-    props = load_props(args.props, "train", device, args.limit)
-    pool = make_point_pool(props, config.pool, config.pool // 2, generator)
-    fields = make_fields(props, config.resolution)
-    held_out = load_props(args.props, "validation", device, args.limit)
-    held_pool = make_point_pool(held_out, config.pool, config.pool // 2, generator)
-    held_fields = make_fields(held_out, config.resolution)
-    vae = ShapeVAE(vae_config).to(device)
-    place_anchors(vae, pool, generator)
-    log.write(event="start", seconds=time.perf_counter() - begin, config=asdict(config))
-    average = Average(vae, 0.999)
-    loss_module = VaeLoss(vae)
-    forward = torch.compile(loss_module) if device.type == "cuda" else loss_module
-    optimiser = torch.optim.AdamW(
-        vae.parameters(), config.learning_rate, (0.9, 0.98), weight_decay=0.01
-    )
-    shape = (config.batch, vae_config.num_latents, vae_config.embed_dim)
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return time.perf_counter() - self.begin
 
-    def take_step(factor: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        for group in optimiser.param_groups:
+    def step(self, factor: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One optimiser step; returns loss, KL divergence and the gradient's norm."""
+        config = self.config
+        for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * factor
-        batch = draw_batch(props, pool, fields, config, sizes, generator)
-        noise = torch.randn(shape, device=device, generator=generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss, kl = forward(batch[0], noise, *batch[1:])
-        optimiser.zero_grad(set_to_none=True)
+        surface, points, target = draw_batch(self.train_split, config, self.sizes, self.generator)
+        shape = (config.batch, self.vae.config.num_latents, self.vae.config.embed_dim)
+        noise = torch.randn(shape, device=self.device, generator=self.generator)
+        with autocast(self.device):
+            loss, kl = self.forward(surface, noise, points, target)
+        self.optimiser.zero_grad(set_to_none=True)
         (loss + config.kl_weight * kl).backward()
-        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimiser.step()
-        average.update()
+        norm = torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update()
         return loss.detach(), kl.detach(), norm
 
-    steps = config.steps
-    if args.seconds:
-        steps = fit_steps(lambda: float(take_step(1e-3)[0]), args.seconds, begin, log)
-    for step in range(steps):
-        loss, kl, norm = take_step(learning_rate(step, steps, config.warmup))
-        if step % args.every == 0:
-            log.write(
-                step=step, loss=float(loss), kl=float(kl), norm=float(norm),
-                seconds=time.perf_counter() - begin,
-            )  # fmt: skip
-        is_last = step == steps - 1
-        if is_last or (step and step % args.evaluate_every == 0):
-            average.swap()
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                count = 10**6 if is_last else 24
-                for name, parts in (
-                    ("validation", (held_out, held_pool, held_fields)),
-                    ("train", (props, pool, fields)),
-                ):
-                    found = evaluate(vae, *parts, min(count, 139), args.cells, sizes)
-                    log.write(step=step, split=name, **found, seconds=time.perf_counter() - begin)
-            average.swap()
-    average.swap()
-    scale = latent_scale(vae, props, pool, sizes, generator)
-    vae_config = replace(vae_config, scale_factor=scale)
-    (args.out / "vae.json").write_text(json.dumps(asdict(vae_config), indent=1))
-    save_shards(vae.state_dict(), args.out, "vae")
-    log.write(event="end", scale=scale, seconds=time.perf_counter() - begin)
+    def check(self, step: int, count: int) -> None:
+        """Log measures of the averaged network, and write it, so that a broken run can go on."""
+        self.average.swap()
+        with autocast(self.device):
+            for name, split in (("validation", self.held_out), ("train", self.train_split)):
+                found = evaluate(self.vae, split, count, self.args.cells, self.sizes)
+                self.log.write(step=step, split=name, **found, seconds=self.seconds)
+        save_shards(self.vae.state_dict(), self.args.out, "vae")
+        self.average.swap()
+
+    def train(self) -> None:
+        """Run all steps and write `vae-*.safetensors`, `vae.json` and `vae_log.jsonl`."""
+        steps = self.config.steps
+        if self.args.seconds:
+            steps = fit_steps(
+                lambda: float(self.step(1e-3)[0]), self.args.seconds, self.begin, self.log
+            )
+        for step in range(steps):
+            loss, kl, norm = self.step(learning_rate(step, steps, self.config.warmup))
+            if step % self.args.every == 0:
+                self.log.write(
+                    step=step, loss=float(loss), kl=float(kl), norm=float(norm),
+                    seconds=self.seconds,
+                )  # fmt: skip
+            if step == steps - 1:
+                self.check(step, 139)
+            elif step and step % self.args.evaluate_every == 0:
+                self.check(step, 24)
+        self.finish()
+
+    def finish(self) -> None:
+        """Measure the latents' scale and write it with the sizes."""
+        self.average.swap()
+        scale = latent_scale(self.vae, self.train_split.pool, self.sizes, self.generator)
+        vae_config = replace(self.vae.config, scale_factor=scale)
+        (self.args.out / "vae.json").write_text(json.dumps(asdict(vae_config), indent=1))
+        self.log.write(event="end", scale=scale, seconds=self.seconds)
 
 
 def main() -> None:
@@ -289,6 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--props", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", type=Path, help="folder with the shards of an earlier run")
     parser.add_argument("--config", type=Path, help="JSON overlay of VaeTraining")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seconds", type=float, help="wall time of the run, set-up included")
@@ -303,7 +335,7 @@ def main() -> None:
         config = replace(config, **json.loads(args.config.read_text()))
     if args.steps:
         config = replace(config, steps=args.steps)
-    train(args, config)
+    Run(args, config).train()
 
 
 if __name__ == "__main__":
