@@ -148,7 +148,15 @@ def worker_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("PYTHON") and name != "__PYVENV_LAUNCHER__"
     }
-    return inherited | {"PYTHONPATH": str(PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Threads that spin while they wait would fight with Blender's own for the same cores.
+    return (
+        {"OMP_WAIT_POLICY": "PASSIVE"}
+        | inherited
+        | {
+            "PYTHONPATH": str(PACKAGE_ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+    )
 
 
 def _python_of_venv() -> str:
