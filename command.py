@@ -30,13 +30,17 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit status: 0 done, 2 bad input, 1 any other error.
     """
-    parser = argparse.ArgumentParser(prog=_PROG, add_help=False, allow_abbrev=False)
+    parser = cli.Parser(prog=_PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--blend", type=Path)
     parser.add_argument("--preview", type=Path)
     parser.add_argument("--turntable", type=Path)
     parser.add_argument("--size", type=float, default=1.0, dest="size_m")
-    wanted, rest = parser.parse_known_args(argv)
-    return cli.main(rest, _PROG, session.make_worker, functools.partial(_fill_scene, wanted))
+    try:
+        wanted, rest = parser.parse_known_args(argv)
+    except InputError as error:
+        return cli.report_error(error)
+    on_result = functools.partial(_fill_scene, wanted)
+    return cli.main(rest, _PROG, session.make_worker, on_result, bpy.app.online_access)
 
 
 def _fill_scene(wanted: argparse.Namespace, request: cli.GenerateRequest, result: Result) -> None:

@@ -2,14 +2,13 @@
 """Turns `python -m backend` into a command of `cli.py`."""
 
 import logging
-import os
 import sys
 
 from .cli import main
+from .client.environment import let_threads_sleep
 
 if __name__ == "__main__":
-    # Read when torch is loaded, later: threads that spin while they wait slow down a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_threads_sleep()  # torch is loaded later
     logging.captureWarnings(True)  # stderr is for one line about an error, not for libraries
     logging.getLogger(__package__).addHandler(logging.NullHandler())
     sys.exit(main())

@@ -20,9 +20,10 @@ from .client.in_process import InProcess
 from .client.queue import Job, JobQueue, JobState, Transport
 from .config import PRESET_FOLDER, JobConfig, load_preset, overlay, setting_names
 from .errors import InputError, MaquetteError
+from .progress import Progress
 from .protocol import ProgressEvent, Result
 from .weights.catalogue import CATALOGUE
-from .weights.hub import weights_path
+from .weights.hub import fetch_weights, weights_path
 
 MakeWorker = Callable[[str], Transport]
 OnResult = Callable[["GenerateRequest", Result], None]
@@ -61,7 +62,7 @@ class GenerateRequest:
     is_json: bool
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Reports wrong words as an `InputError` instead of a usage text and an exit."""
 
     def error(self, message: str) -> NoReturn:
@@ -73,6 +74,7 @@ def main(
     prog: str = "python -m backend",
     make_worker: MakeWorker = InProcess,
     on_result: OnResult | None = None,
+    is_online_allowed: bool = True,
 ) -> int:
     """Run one command.
 
@@ -81,6 +83,7 @@ def main(
         prog: The program's name in help texts.
         make_worker: Device name -> worker that is not started.
         on_result: Called with a finished `generate` while the job's files are still there.
+        is_online_allowed: Whether `fetch` may download.
 
     Returns:
         The exit code.
@@ -91,26 +94,35 @@ def main(
             _generate(read_request(args), make_worker, on_result)
         elif args.command == "models":
             _list_models()
+        elif args.command == "fetch":
+            _fetch(args.model, is_online_allowed)
         else:
             _check(args.python)
     except MaquetteError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        return report_error(error)
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
         return 130
     return 0
 
 
+def report_error(error: MaquetteError) -> int:
+    """Print an error as one line on stderr; the exit code that goes with it."""
+    print(" ".join(str(error).split()), file=sys.stderr)
+    return 2 if isinstance(error, InputError) else 1
+
+
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """The parser of all commands; `add_generate_arguments` makes the largest."""
-    parser = _Parser(prog=prog, description="Turn a picture into a 3D mesh.", allow_abbrev=False)
+    parser = Parser(prog=prog, description="Turn a picture into a 3D mesh.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = commands.add_parser(
         "generate", help="make a mesh from a picture", allow_abbrev=False
     )
     add_generate_arguments(generate)
     commands.add_parser("models", help="list the models", allow_abbrev=False)
+    fetch = commands.add_parser("fetch", help="download a model's weights", allow_abbrev=False)
+    fetch.add_argument("model", choices=[name for name, e in CATALOGUE.items() if e.repository])
     check = commands.add_parser("check", help="check the worker's Python", allow_abbrev=False)
     check.add_argument("--python", default="", metavar="PATH", help="the Python to check")
     return parser
@@ -267,6 +279,14 @@ def _list_models() -> None:
     for entry in CATALOGUE.values():
         is_here = entry.is_embedded or weights_path(entry, folder).is_file()
         print(f"{entry.name:20}{'ready' if is_here else 'not downloaded':16}{entry.licence}")
+
+
+def _fetch(name: str, is_online_allowed: bool) -> None:
+    """Say what the licence asks, then download into the models folder."""
+    entry = CATALOGUE[name]
+    print(f"{entry.licence}. {entry.terms}")
+    path = fetch_weights(entry, find_models_folder(), is_online_allowed, Progress())
+    print(f"{name} is ready: {path}")
 
 
 def _check(python: str) -> None:

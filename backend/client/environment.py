@@ -34,6 +34,8 @@ _SET_UP_HINT = (
     "Set up the worker's environment in the preferences, or name its Python there "
     f"or in {PYTHON_VARIABLE}."
 )
+# Threads that spin while they wait fight with Blender's own for the same cores.
+_SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 _PROBE = """
 import importlib, json, platform, sys
 from importlib import metadata
@@ -148,15 +150,14 @@ def worker_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("PYTHON") and name != "__PYVENV_LAUNCHER__"
     }
-    # Threads that spin while they wait would fight with Blender's own for the same cores.
-    return (
-        {"OMP_WAIT_POLICY": "PASSIVE"}
-        | inherited
-        | {
-            "PYTHONPATH": str(PACKAGE_ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-    )
+    own = {"PYTHONPATH": str(PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return _SLEEPING_THREADS | inherited | own
+
+
+def let_threads_sleep() -> None:
+    """Make this process's torch, if it is loaded later, leave idle cores to others."""
+    for name, value in _SLEEPING_THREADS.items():
+        os.environ.setdefault(name, value)
 
 
 def _python_of_venv() -> str:

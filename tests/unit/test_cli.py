@@ -236,3 +236,17 @@ def test_process_prints_one_line_for_a_broken_picture_and_exits_with_2(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "broken.png" in done.stderr
+
+
+def test_fetch_needs_consent_to_go_online(capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("MAQUETTE_MODELS", str(tmp_path))
+    assert cli.main(["fetch", "hunyuan3d-2-mini"], is_online_allowed=False) == 1
+    captured = capsys.readouterr()
+    assert "Tencent" in captured.out
+    assert "online access is off" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_fetch_takes_only_models_that_are_published(capsys) -> None:
+    assert cli.main(["fetch", "maquette-mini"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
