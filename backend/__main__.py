@@ -5,10 +5,8 @@ import logging
 import sys
 
 from .cli import main
-from .client.environment import let_threads_sleep
 
 if __name__ == "__main__":
-    let_threads_sleep()  # torch is loaded later
     logging.captureWarnings(True)  # stderr is for one line about an error, not for libraries
     logging.getLogger(__package__).addHandler(logging.NullHandler())
     sys.exit(main())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SetupError, WorkerDiedError
 from ..protocol import Cancel, Message, Shutdown, Submit, Unload
-from .environment import find_models_folder
+from .environment import find_models_folder, let_threads_sleep
 
 if TYPE_CHECKING:
     from ..worker import LoadNetworks, Worker
@@ -45,6 +45,7 @@ class InProcess:
             SetupError: This Python lacks a package that the worker needs.
             InputError: There is no such device.
         """
+        let_threads_sleep()
         try:
             from ..pipelines.families import load_networks
             from ..worker import Worker
