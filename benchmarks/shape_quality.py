@@ -148,8 +148,8 @@ def summarise(name: str, scores: list[Score]) -> dict[str, str | float]:
     }  # fmt: skip
 
 
-def main() -> None:
-    """Read the command line, measure, print the table and write the results file."""
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -166,7 +166,12 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=Path("out/shape_quality.png"))
     parser.add_argument("--sheet-shapes", type=int, default=32)
     parser.add_argument("--name", default="shape_quality", help="of the results file")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure what the command line asks for, print the table and write the results file."""
+    args = parse_arguments()
     device = torch.device("cpu")
     props = load_props(args.props, "validation", device, args.limit, args.stride)
     folder = args.props / "renders" / "validation"

@@ -254,16 +254,15 @@ def evaluate(
         context = loss.conditioner(draw_pictures(entries, part, generator))
         noise = torch.randn(entries.mean[part].shape, device=device, generator=generator)
         results.append(sample(loss.denoiser, context, noise, *settings, config.shift))
-    decoded = torch.cat([loss.vae.decode(x) for x in results])
+    decoded = torch.cat([loss.vae.decode(x) for x in results])  # [S, N, D]
     scores = []
     for shape in rows.tolist():
-        one = decoded[shape : shape + 1]
-        values = evaluate_grid(partial(_query, loss.vae, one), cells, BOX, device)
+        query = partial(_query, loss.vae, decoded[shape : shape + 1])
+        values = evaluate_grid(query, cells, BOX, device)
         result = thin_out(crossing_points(values, BOX), 8000, generator)
         truth, _ = sample_surfaces(props, rows[shape : shape + 1], 8000, generator)
         scores.append(fscore_and_chamfer(result, truth[0]))
-    table = torch.tensor(scores).mean(0)
-    return {"fscore": float(table[0]), "chamfer": float(table[1])}
+    return dict(zip(("fscore", "chamfer"), torch.tensor(scores).mean(0).tolist(), strict=True))
 
 
 def _query(vae: ShapeVAE, decoded: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

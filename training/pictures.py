@@ -72,9 +72,8 @@ def render_materials(
     alpha = (fragments.triangle >= 0).float()[..., None]
     image = torch.cat([color * alpha, alpha], -1).permute(0, 3, 1, 2)  # [V, 7, fine, fine]
     image = functional.avg_pool2d(image, supersample).permute(0, 2, 3, 1)  # [V, size, size, 7]
-    alpha = image[..., 6:]
-    straight = image[..., :6] / alpha.clamp(min=1e-6)
-    base = torch.cat([straight[..., :3], alpha], -1)
+    straight = image[..., :6] / image[..., 6:].clamp(min=1e-6)
+    base = torch.cat([straight[..., :3], image[..., 6:]], -1)
     return (base * 255).round().to(torch.uint8), (straight[..., 3:] * 127).round().to(torch.int8)
 
 

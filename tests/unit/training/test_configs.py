@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings files of the shipped runs against the runs' own logs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from training.flow import FlowTraining
+from training.shape_vae import VaeTraining
+
+TRAINING = Path(__file__).parents[3] / "training"
+
+
+@pytest.mark.parametrize(
+    ("name", "log", "settings"),
+    [
+        ("mini_shape_vae", "vae_log", VaeTraining),
+        ("mini_flow", "flow_log", FlowTraining),
+    ],
+)
+def test_settings_file_is_what_the_log_says_was_run(name, log, settings):
+    config = json.loads((TRAINING / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    lines = (TRAINING / "logs" / f"{log}.jsonl").read_text(encoding="utf-8").splitlines()
+    start, speed = (json.loads(line) for line in lines[:2])
+    assert asdict(settings(**config)) == {**start["config"], "steps": speed["steps"]}
