@@ -4,7 +4,8 @@
 #   make test   lint, then all tests        make lint   format, lint and type check
 #   make zip    the extension under dist/    make bench  figures into benchmarks/results/
 #   make clean  remove everything made here but .venv
-# Variables: PYTHON, DEVICE (cpu, cuda, rocm, mps), TORCH_INDEX, see packaging/make_venv.py; JOBS.
+# Variables: PYTHON, DEVICE (cpu, cuda, rocm, mps), TORCH_INDEX, see packaging/make_venv.py; JOBS;
+#   PROPS, a folder of CC0 props with its reader, for the quality benchmark.
 
 PY := .venv/bin/python
 JOBS ?= 2
@@ -31,13 +32,17 @@ zip: venv
 	$(PY) packaging/build_zip.py
 
 bench: venv
-	$(PY) benchmarks/shape_quality.py
+	$(PY) -m benchmarks.field_decode
+	$(PY) -m benchmarks.generate_time
+	$(if $(PROPS),$(PY) -m benchmarks.shape_quality --props $(PROPS))
+	$(PY) -m benchmarks.write_figures
 
 examples: venv
 	$(PY) examples/make_examples.py
 
 docs: venv
 	$(PY) docs/make_settings.py
+	$(PY) docs/make_pictures.py
 
 clean:
 	rm -rf out dist .pytest_cache .ruff_cache

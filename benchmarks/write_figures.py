@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns results files into the tables of README.md and MODEL_CARD.md: no figure is typed by hand.
+
+    python -m benchmarks.write_figures
+
+A table stands between `<!-- figures: NAME -->` and `<!-- end -->`; what was there is replaced.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "backend" / "weights" / "embedded" / "MODEL_CARD.md")
+BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def read(name: str) -> dict[str, Any]:
+    """One results file."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def source(name: str, content: dict[str, Any]) -> str:
+    """Where the figures come from: script, machine, date."""
+    return f"`benchmarks/results/{name}.json`: {content['processor']}, {content['date'][:10]}."
+
+
+def shape_quality() -> str:
+    """Autoencoder, pictures and baselines on the validation props."""
+    files = sorted(RESULTS.glob("shape_quality_*.json"))
+    lines = [
+        "| Answer | Shapes | F-score 0.05 | Chamfer-L1 | Solid IoU mean / median |",
+        "|---|---|---|---|---|",
+    ]
+    notes = []
+    for file in files:
+        content = read(file.stem)
+        for row in content["rows"]:
+            cells = (row["what"], row["shapes"], f"{row['fscore']:.3f}", f"{row['chamfer']:.3f}")
+            both = f"{row['iou']:.3f} / {row['iou_median']:.3f}"
+            lines.append("| " + " | ".join(map(str, cells)) + f" | {both} |")
+        notes.append(source(file.stem, content) + f" Resolution {content['resolution']}.")
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def generate_time() -> str:
+    """Seconds and memory of the command line."""
+    content = read("generate_time")
+    lines = [
+        "| Example | Seconds in all | Sampling | Decoding | Peak memory MiB |",
+        "|---|---|---|---|---|",
+    ]
+    for row in content["rows"]:
+        cells = (row["picture"], row["wall_s"], row["sample_s"], row["decode_s"], row["peak_mib"])
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    note = f"Medians of {content['repeats']} runs, two processor cores, no GPU. "
+    return "\n".join([*lines, "", note + source("generate_time", content)]) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "shape_quality": shape_quality,
+    "generate_time": generate_time,
+}
+
+
+def fill(text: str) -> str:
+    """The page with every table made anew."""
+    return BLOCK.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+def main() -> None:
+    """Rewrite the pages."""
+    for page in PAGES:
+        page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(page.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
