@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import trimesh
 
+from backend.client.environment import find_models_folder
 from backend.config import FieldConfig, ImageConfig, JobConfig, MeshConfig, SampleConfig
 from backend.data import Latents, Mesh
 from backend.field.decode import decode_field
@@ -28,10 +29,12 @@ from backend.models.hunyuan3d.shape_vae import ShapeVAE
 from backend.pipelines.families import Networks, load_networks
 from backend.pipelines.image_to_shape import generate_shape
 from backend.progress import Progress
+from backend.weights.load import take_part
 from benchmarks import baselines
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.measure import print_table, write_results
 from training.datasets import Props, load_props, make_point_pool, sample_surfaces
+from training.export import join_states
 from training.fields import solid_occupancy
 from training.metrics import fscore_and_chamfer
 from training.shape_vae import surface_input
@@ -74,6 +77,19 @@ class Judge:
         )
 
 
+def widen_to_trained(networks: Networks, vae: Path, flow: Path) -> None:
+    """Put the unquantised weights into the networks."""
+    state = join_states(vae, flow)
+    for part, network in (
+        ("model", networks.denoiser),
+        ("vae", networks.decoder),
+        ("conditioner", networks.conditioner),
+    ):
+        if not isinstance(network, torch.nn.Module):
+            raise TypeError(part)
+        network.load_state_dict(take_part(state, part))
+
+
 def score_reconstructions(judge: Judge, props: Props, networks: Networks, size: int) -> list[Score]:
     """Encode and decode every shape."""
     vae = networks.decoder
@@ -88,9 +104,7 @@ def score_reconstructions(judge: Judge, props: Props, networks: Networks, size: 
         with torch.inference_mode():
             surface = surface_input(pool, torch.tensor([shape]), unit, sizes, generator)
             latents = vae.encode(surface)[0] * vae.config.scale_factor
-        field = decode_field(
-            Latents(latents), vae, FieldConfig(size), Progress(), box=networks.box,
-        )  # fmt: skip
+        field = decode_field(Latents(latents), vae, FieldConfig(size), Progress(), box=networks.box)
         mesh = build_mesh(field, MeshConfig(), Progress(), default_smoothing=networks.smoothing)
         scores.append(judge.score_mesh(shape, mesh))
     return scores
@@ -155,6 +169,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--props", type=Path, required=True)
     parser.add_argument("--model", default="maquette-mini")
+    parser.add_argument(
+        "--trained", type=Path, nargs=2, metavar=("VAE", "FLOW"),
+        help="folders of the training runs: their weights instead of the shipped 8-bit ones",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int)
     parser.add_argument("--stride", type=int, default=1, help="every n-th validation shape")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
@@ -176,7 +194,9 @@ def main() -> None:
     props = load_props(args.props, "validation", device, args.limit, args.stride)
     folder = args.props / "renders" / "validation"
     pictures = [folder / (name.replace("/", "__") + ".png") for name in props.names]
-    networks = load_networks(args.model, device, torch.float32, args.props)
+    networks = load_networks(args.model, device, torch.float32, find_models_folder())
+    if args.trained:
+        widen_to_trained(networks, *args.trained)
     judge = Judge(props)
     config = JobConfig(
         model=args.model,

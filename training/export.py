@@ -10,6 +10,8 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from backend.models.hunyuan3d.config import SHAPE_VAE_VARIANTS
 from backend.weights.catalogue import EMBEDDED_FOLDER
 from backend.weights.load import quantise_state, write_shards
@@ -37,6 +39,11 @@ def export(vae: Path, flow: Path, out: Path) -> list[Path]:
     different = {key for key in declared if declared[key] != trained.get(key)}
     if different:
         raise ValueError(f"config.py and vae.json differ in {sorted(different)}")
+    return write_shards(quantise_state(join_states(vae, flow)), out, STEM)
+
+
+def join_states(vae: Path, flow: Path) -> dict[str, torch.Tensor]:
+    """The three trained networks as one state under their published prefixes."""
     state = {}
     for prefix, folder, stem in (
         ("model", flow, "denoiser"),
@@ -45,7 +52,7 @@ def export(vae: Path, flow: Path, out: Path) -> list[Path]:
     ):
         part = load_shards(folder, stem)
         state.update({f"{prefix}.{name}": tensor for name, tensor in part.items()})
-    return write_shards(quantise_state(state), out, STEM)
+    return state
 
 
 def main() -> None:
