@@ -3,7 +3,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from tests.parity.seeded_weights import seeded_state_dict
 
 TOLERANCE = 2e-4
 """Largest difference allowed, relative to the expected tensor's largest magnitude (float32)."""
+PAINT_TOLERANCE = 5e-4
+"""The same for the painting and light-removal cases, as their specification sets it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Case:
         """The weights that the reference had, regenerated from the parameters' names and shapes."""
         shapes = {name: tuple(shape) for name, shape in self.parameters.items()}
         return {name: torch.from_numpy(a) for name, a in seeded_state_dict(shapes).items()}
+
+    def weights_of(self, part: str) -> dict[str, torch.Tensor]:
+        """The weights of a network that another case of the folder describes."""
+        path = golden_folder() / self.config["parameters_of"][part]
+        parameters = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+        return replace(self, parameters=parameters).weights()
 
     def assert_close(
         self,

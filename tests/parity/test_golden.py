@@ -52,9 +52,15 @@ def test_every_geometry_case_of_this_project_has_a_kind() -> None:
     assert [name for name in geometry if kind_of(name, KINDS) is None] == []
 
 
+def test_every_painting_network_of_this_project_has_a_case_and_each_case_a_kind() -> None:
+    painting = [n for n in find_cases(OWN_FOLDER) if n.startswith(("paint_", "delight_"))]
+    assert {"paint_unet", "paint_vae", "paint_text", "delight_unet"} <= set(painting)
+    assert [name for name in painting if kind_of(name, KINDS) is None] == []
+
+
 def test_longest_prefix_wins() -> None:
     short, long = ModuleType("short"), ModuleType("long")
     kinds = {"shape21_": short, "shape21_dit": long}
     assert kind_of("shape21_dit_wide3", kinds) is long
     assert kind_of("shape21_other", kinds) is short
-    assert kind_of("paint_unet", kinds) is None
+    assert kind_of("hunyuan2_dit", kinds) is None
