@@ -52,9 +52,10 @@ def test_every_geometry_case_of_this_project_has_a_kind() -> None:
     assert [name for name in geometry if kind_of(name, KINDS) is None] == []
 
 
-def test_every_painting_network_of_this_project_has_a_case_and_each_case_a_kind() -> None:
+def test_every_painting_case_of_this_project_has_a_kind() -> None:
     painting = [n for n in find_cases(OWN_FOLDER) if n.startswith(("paint_", "delight_"))]
-    assert {"paint_unet", "paint_vae", "paint_text", "delight_unet"} <= set(painting)
+    networks = {"paint_unet", "paint_vae", "paint_text", "delight_unet"}
+    assert {*networks, "paint_sampling", "delight_sampling"} <= set(painting)
     assert [name for name in painting if kind_of(name, KINDS) is None] == []
 
 
