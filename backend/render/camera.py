@@ -44,3 +44,41 @@ def project_perspective(
     inverse = 1 / (distance[:, None] - local[..., 2])  # [V, P]
     scale = inverse / torch.tan(fov_rad / 2)[:, None]
     return torch.stack([local[..., 0] * scale, local[..., 1] * scale, inverse], -1)  # [V, P, 3]
+
+
+def fit_sphere(points: torch.Tensor, diameter: float) -> tuple[torch.Tensor, float]:
+    """The shift and scale that centre a mesh's bounds and give it a certain size.
+
+    Args:
+        points: `[P, 3]` world positions, at least two different ones.
+        diameter: Twice the largest distance from the origin afterwards.
+
+    Returns:
+        Centre `[3]` and scale, for `(points - centre) * scale`.
+    """
+    low, high = points.aminmax(dim=0)  # [3] each
+    centre = (low + high) / 2
+    radius = (points - centre).norm(dim=-1).max().item()
+    return centre, diameter / (2 * radius)
+
+
+def project_orthographic(
+    points: torch.Tensor, axes: torch.Tensor, width: float, distance: float, near: float, far: float
+) -> torch.Tensor:
+    """Project points with parallel rays.
+
+    Args:
+        points: `[P, 3]` world positions.
+        axes: `[V, 3, 3]` from `camera_axes`.
+        width: Edge of the square that the picture shows.
+        distance: From the camera to the origin.
+        near: Distance from the camera at which depth is -1.
+        far: Distance from the camera at which depth is 1.
+
+    Returns:
+        `[V, P, 3]`: x right and y up, each in -1..1 inside the picture, and the depth, growing away
+        from the camera.
+    """
+    local = torch.einsum("pk,vck->vpc", points, axes)  # [V, P, 3]
+    depth = (2 * (distance - local[..., 2]) - far - near) / (far - near)  # [V, P]
+    return torch.cat([local[..., :2] * (2 / width), depth[..., None]], -1)  # [V, P, 3]

@@ -12,6 +12,28 @@ NUM_CAMERA_EMBEDS = 49
 CAMERA_OFFSET = 5
 """A generated view's row in the camera embedding is its label plus this."""
 
+_LABELS_OF_ELEVATION = {-20: (0, 1), 0: (12, 1), 20: (24, 1), -90: (36, 3), 90: (40, 3)}
+"""Elevation in degrees -> first label, and how many steps of 30 degrees share a label."""
+
+
+def camera_label(azimuth_deg: int, elevation_deg: int) -> int:
+    """The label under which the network knows a direction of view.
+
+    Args:
+        azimuth_deg: Any angle; 0 sees the front, 90 the side at +X; counts in steps of 30.
+        elevation_deg: -90, -20, 0, 20 or 90.
+
+    Returns:
+        0..43.
+
+    Raises:
+        ValueError: The network was not trained at this elevation.
+    """
+    if elevation_deg not in _LABELS_OF_ELEVATION:
+        raise ValueError(f"no views from {elevation_deg} degrees up were trained")
+    first, num_shared = _LABELS_OF_ELEVATION[elevation_deg]
+    return first + (azimuth_deg // 30 + 9) % 12 // num_shared
+
 
 @dataclass(frozen=True, slots=True)
 class MultiviewUNetConfig:

@@ -2,7 +2,12 @@
 import pytest
 import torch
 
-from backend.models.hunyuan3d_paint.config import MultiviewUNetConfig
+from backend.models.hunyuan3d_paint.config import (
+    CAMERA_OFFSET,
+    NUM_CAMERA_EMBEDS,
+    MultiviewUNetConfig,
+    camera_label,
+)
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 from backend.models.stable_diffusion.config import UNetConfig
 
@@ -100,3 +105,17 @@ def test_cameras_and_geometry_matter(network, sample, geometry, pictures) -> Non
         network(sample, TIME, -geometry, CAMERAS, reference),
     ):
         assert (changed - base).abs().amax(dim=(0, 2, 3, 4)).min() > 1e-3
+
+
+def test_each_trained_direction_of_view_has_its_own_label() -> None:
+    around = range(0, 360, 30)
+    labels = [camera_label(azimuth, elevation) for elevation in (-20, 0, 20) for azimuth in around]
+    poles = [camera_label(azimuth, tilt) for tilt in (-90, 90) for azimuth in range(0, 360, 90)]
+    assert sorted(labels + poles) == list(range(44))
+    assert camera_label(-30, 0) == camera_label(330, 0)
+    assert max(labels + poles) + CAMERA_OFFSET == NUM_CAMERA_EMBEDS - 1
+
+
+def test_direction_that_was_not_trained_is_refused() -> None:
+    with pytest.raises(ValueError, match="45 degrees"):
+        camera_label(0, 45)
