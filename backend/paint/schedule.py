@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a number of steps into noise levels, and a network's prediction into a step along them.
 
-Three samplers with one interface: Euler ancestral and DDIM for ordinary models, LCM for models
-distilled to a few steps. Tables are float64, for noise levels span seven orders of magnitude; what
-is done to latents has the latents' type.
+Three samplers with one interface: Euler ancestral and DDIM for ordinary models, LCM for distilled
+ones. Tables are float64; what is done to latents has the latents' type.
 """
 
 import math
@@ -20,8 +19,7 @@ BetaSchedule = Literal["linear", "scaled_linear"]
 
 LCM_GRID_STEPS = 30
 """Steps of the grid on which the turbo model was distilled."""
-_LCM_TIME_FACTOR = 10.0
-_LCM_DATA_STD = 0.5
+_LCM_TIME_FACTOR, _LCM_DATA_STD = 10.0, 0.5
 _SMALLEST_ALPHA = 2.0**-24
 """Stands for zero signal, whose noise level would be infinite; the smallest float16."""
 
@@ -59,13 +57,10 @@ class NoiseConfig:
             ValueError: It asks for something that is not known here.
         """
         config = cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
-        for name, known in (
-            ("beta_schedule", BetaSchedule),
-            ("prediction_type", PredictionType),
-            ("timestep_spacing", Spacing),
-        ):
-            if getattr(config, name) not in get_args(known):
-                raise ValueError(f"the {name} '{getattr(config, name)}' is not known")
+        words = (config.beta_schedule, config.prediction_type, config.timestep_spacing)
+        for word, known in zip(words, (BetaSchedule, PredictionType, Spacing), strict=True):
+            if word not in get_args(known):
+                raise ValueError(f"the noise setting '{word}' is not known")
         return config
 
 
@@ -199,13 +194,9 @@ class EulerAncestral:
         above = (below + 1).clamp(max=len(table) - 1)
         sigmas = torch.lerp(table[below], table[above], timesteps - below)  # [S]
         largest = sigmas.max().item()
-        is_leading = config.timestep_spacing == "leading"
-        return cls(
-            timesteps,
-            torch.cat([sigmas, sigmas.new_zeros(1)]),  # [S + 1]
-            math.hypot(largest, 1.0) if is_leading else largest,
-            config.prediction_type,
-        )
+        scale = math.hypot(largest, 1.0) if config.timestep_spacing == "leading" else largest
+        sigmas = torch.cat([sigmas, sigmas.new_zeros(1)])  # [S + 1]
+        return cls(timesteps, sigmas, scale, config.prediction_type)
 
     def scale_input(self, latents: Tensor, step: int) -> Tensor:
         """Bring latents of any noise level to unit variance."""
@@ -271,16 +262,16 @@ class DDIM:
         return latents
 
     def take_step(self, latents: Tensor, prediction: Tensor, step: int, noise: Tensor) -> Tensor:
-        """Move latents to the next mixture.
+        """Move latents from `signals[step]` to `signals[step + 1]`.
 
         Args:
-            latents: Any shape, at `signals[step]`.
+            latents: Any shape.
             prediction: The network's, same shape.
             step: 0..S-1.
             noise: Unit noise, same shape; without effect if eta is 0, and in the last step.
 
         Returns:
-            Latents at `signals[step + 1]`.
+            Latents of the same shape.
         """
         signal, target = self.signals[step].item(), self.signals[step + 1].item()
         data, direction = split_prediction(latents, prediction, signal, self.prediction_type)
