@@ -31,7 +31,17 @@ def source(name: str, content: dict[str, Any]) -> str:
 
 def shape_quality() -> str:
     """Autoencoder, pictures and baselines on the validation props."""
-    files = sorted(RESULTS.glob("shape_quality_*.json"))
+    return score_table("shape_quality_*.json")
+
+
+def quantisation() -> str:
+    """The shipped 8-bit weights beside those of training, on a part of the validation props."""
+    return score_table("quantisation_*.json")
+
+
+def score_table(pattern: str) -> str:
+    """The rows of all results files of `shape_quality.py` that the pattern names."""
+    files = sorted(RESULTS.glob(pattern))
     lines = [
         "| Answer | Shapes | F-score 0.05 | Chamfer-L1 | Solid IoU mean / median |",
         "|---|---|---|---|---|",
@@ -63,6 +73,7 @@ def generate_time() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "shape_quality": shape_quality,
+    "quantisation": quantisation,
     "generate_time": generate_time,
 }
 
