@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from backend.latents.flow import make_shifted_schedule
+from backend.latents.flow import integrate, make_shifted_schedule
+from backend.latents.guidance import combine_guided
 from backend.models.dinov2.config import VARIANTS as DINOV2
 from backend.models.hunyuan3d.conditioner import ConditionerConfig, ImageConditioner
 from backend.models.hunyuan3d.config import DENOISER_VARIANTS, ShapeVAEConfig
@@ -210,16 +210,17 @@ def sample(
     shift: float,
 ) -> torch.Tensor:
     """Integrate the flow from noise `[B, N, C]` with classifier-free guidance."""
-    x = noise
-    times = make_shifted_schedule(steps, shift).to(x.device)
-    for now, then in pairwise(times):
-        t = now.expand(len(x))
-        cond = denoiser(x, t, context).float()
-        if guidance != 1:
-            null = denoiser(x, t, torch.zeros_like(context)).float()
-            cond = null + guidance * (cond - null)
-        x = x + (then - now) * cond
-    return x
+
+    def predict_velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        times = t.expand(len(x))
+        condition = denoiser(x, times, context).float()
+        if guidance == 1:
+            return condition
+        null = denoiser(x, times, torch.zeros_like(context)).float()
+        return combine_guided(null, condition, guidance)
+
+    schedule = make_shifted_schedule(steps, shift).to(noise.device)
+    return integrate(noise, schedule, predict_velocity, lambda _done, _of: None)
 
 
 @torch.no_grad()
