@@ -88,3 +88,82 @@ class Mesh:
     vertices: FloatArray
     faces: IntArray
     uv: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera with a square picture.
+
+    Attributes:
+        world_to_camera: `[3, 4]` float32; rows right, up, backward, then the translation. The
+            camera stands at its own origin and looks down its -Z.
+        is_orthographic: Parallel rays; otherwise perspective.
+        width: Edge of the square that the picture shows: in world units for an orthographic
+            camera, at distance 1 for a perspective one (2 tan(fov / 2)).
+    """
+
+    world_to_camera: FloatArray
+    is_orthographic: bool
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What each camera sees of a mesh; V views, on one device, float32.
+
+    Attributes:
+        cameras: V of them.
+        triangle: `[V, H, W]` int64, index of the visible face, -1 where there is none.
+        barycentric: `[V, H, W, 3]`, perspective-correct, zero where there is none.
+        depth: `[V, H, W]`, distance along the view axis, infinite where there is none.
+        facing: `[V, H, W]`, cosine between the face's normal and the direction to the camera,
+            0..1, zero where there is none.
+        normal: `[V, H, W, 3]`, normal map in 0..1, white where there is nothing.
+        position: `[V, H, W, 3]`, canonical coordinate map in 0..1, white where there is nothing.
+    """
+
+    cameras: tuple[Camera, ...]
+    triangle: torch.Tensor
+    barycentric: torch.Tensor
+    depth: torch.Tensor
+    facing: torch.Tensor
+    normal: torch.Tensor
+    position: torch.Tensor
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """`[V, H, W]` bool, where the mesh is seen."""
+        return self.triangle >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedViews:
+    """Colours of the surface as the cameras see them, unlit.
+
+    Attributes:
+        cameras: V of them.
+        colour: `[V, H, W, 3]` float32 in [0, 1], sRGB, on any device. What lies outside of the
+            mesh's silhouette is never read.
+        weights: V relative trusts, > 0; the front view's is the largest.
+        mask: `[V, H, W]` bool, the pixels that may be read, or None for all.
+    """
+
+    cameras: tuple[Camera, ...]
+    colour: torch.Tensor
+    weights: tuple[float, ...]
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """Texture maps of a mesh with UVs. Row 0 is the top, v = 1.
+
+    Attributes:
+        base_colour: `[T, T, 3]` float32 in [0, 1], sRGB, padded beyond the charts.
+        coverage: `[T, T]` bool, texels inside a chart.
+        seen: `[T, T]` bool, the part of these that a view has seen.
+    """
+
+    base_colour: FloatArray
+    coverage: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
