@@ -21,6 +21,7 @@ MODELS = (
     "hunyuan3d-2-mv",
     "hunyuan3d-2.1",
 )
+PAINT_MODELS = ("maquette-mini", "hunyuan3d-paint-2", "hunyuan3d-paint-2-turbo")
 
 
 def setting(
@@ -108,14 +109,73 @@ class MeshConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PaintConfig:
+    """How the surface is painted from the reference pictures.
+
+    0 steps or a negative guidance mean: the model's own default.
+    """
+
+    paint_model: str = setting(
+        "maquette-mini", text="Which model paints the surface", choices=PAINT_MODELS
+    )
+    paint_steps: int = setting(
+        0,
+        0,
+        200,
+        "",
+        "Painting steps; more steps take longer and give cleaner colours. "
+        "0 uses the model's default",
+    )
+    paint_guidance: float = setting(
+        -1.0,
+        -1.0,
+        20.0,
+        "",
+        "How strongly the colours follow the picture; -1 uses the model's default",
+    )
+    delight: str = setting(
+        "auto",
+        text="Take light and shadow out of the picture before painting, if the model can",
+        choices=("auto", "never"),
+    )
+    front_deg: float = setting(
+        0.0,
+        -180.0,
+        180.0,
+        "degrees",
+        "Turns the side that counts as the front of an existing mesh, about its upright axis, "
+        "counter-clockwise seen from above",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextureConfig:
+    """What is written into the texture, and on which UV map."""
+
+    texture: str = setting(
+        "paint", text="Paint the surface, or leave it bare", choices=("paint", "none")
+    )
+    texture_size: int = setting(
+        1024, 512, 4096, "px", "Edge of the square texture; larger keeps finer detail"
+    )
+    uv: str = setting(
+        "auto",
+        text="UV map of an existing mesh: keep it, make a new one, or keep it if it can be used",
+        choices=("auto", "keep", "new"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class JobConfig:
-    """All settings of one image-to-shape job."""
+    """All settings of one job."""
 
     model: str = setting("maquette-mini", text="Which model makes the shape", choices=MODELS)
     image: ImageConfig = field(default_factory=ImageConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
     field_: FieldConfig = field(default_factory=FieldConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    paint: PaintConfig = field(default_factory=PaintConfig)
+    texture: TextureConfig = field(default_factory=TextureConfig)
 
 
 _GROUPS: dict[str, type] = {
@@ -123,6 +183,8 @@ _GROUPS: dict[str, type] = {
     "sample": SampleConfig,
     "field_": FieldConfig,
     "mesh": MeshConfig,
+    "paint": PaintConfig,
+    "texture": TextureConfig,
 }
 
 

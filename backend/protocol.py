@@ -13,8 +13,10 @@ from typing import Any, BinaryIO, NoReturn, get_args, get_origin, get_type_hints
 
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_LINE_BYTES = 1 << 20
+KINDS = ("generate", "retexture", "bake")
+"""Picture to asset; picture and mesh to texture; painted views and mesh to texture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,18 @@ class Submit:
     Attributes:
         job_id: Chosen by the caller, unique in this worker's life.
         job_folder: Existing folder; the worker writes its results and `job.log` there.
-        images: Paths of one to four reference pictures.
+        images: Paths of one to four reference pictures; none for "bake".
         view_labels: "front", "left", "back" or "right", one per picture.
         settings: Flat setting name -> value (see `config.overlay`).
+        kind: One of `KINDS`.
+        mesh_path: Mesh to texture, for "retexture" and "bake": an npz file with vertices
+            `[P, 3]` float32 (Y up, front +Z, any place and scale), faces `[F, 3]` int32 and
+            perhaps uv `[F, 3, 2]` float32 and face_mask `[F]` bool, the faces to paint; or a
+            .glb, .gltf, .obj, .ply or .stl file.
+        base_texture_path: PNG that fills the mesh's uv now, or "". With a mask, what lies
+            outside of it is kept; without one, it is a further reference for the colours.
+        texel_mask_path: PNG on the mesh's uv, or "": only where it is bright is painted.
+        views_folder: For "bake": folder of painted views, see `docs/views.md`.
     """
 
     job_id: str
@@ -34,6 +45,11 @@ class Submit:
     images: list[str]
     view_labels: list[str] = field(default_factory=lambda: ["front"])
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    kind: str = "generate"
+    mesh_path: str = ""
+    base_texture_path: str = ""
+    texel_mask_path: str = ""
+    views_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +114,19 @@ class Result:
     Attributes:
         job_id: Which job.
         mesh_path: `mesh.npz` in the job folder: vertices `[P, 3]` float32, faces `[F, 3]`
-            int32, Y up, front +Z.
-        glb_path: The same mesh as `mesh.glb`.
+            int32, Y up, front +Z, and uv `[F, 3, 2]` float32 if there is a texture. Vertices and
+            faces of a submitted mesh come back as they were, in number, order and value.
+        glb_path: The same mesh as `mesh.glb`, with its texture.
         vertices: Number of vertices.
         faces: Number of triangles.
         seed: The seed that was used.
         seconds: Stage name -> seconds.
         warnings: Sentences for the user, e.g. that no background could be found.
+        texture_path: `base_colour.png` in the job folder, sRGB, 8 bits, or "" without a texture.
+        texture_size: Edge of the texture, pixels; 0 without one.
+        is_new_uv: Whether the uv was made by this job, or is the submitted mesh's own.
+        coverage: "seen" and "filled": shares of the texels inside charts that views have painted
+            and that were filled in, adding up to 1; "views": how many views there were.
     """
 
     job_id: str
@@ -115,6 +137,10 @@ class Result:
     seed: int
     seconds: dict[str, float]
     warnings: list[str] = field(default_factory=list[str])
+    texture_path: str = ""
+    texture_size: int = 0
+    is_new_uv: bool = False
+    coverage: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

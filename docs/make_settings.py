@@ -23,6 +23,8 @@ TITLES = {
     "sample": "Sampling",
     "field_": "Surface",
     "mesh": "Mesh",
+    "paint": "Painting",
+    "texture": "Texture",
 }
 HEAD = """# Settings
 

@@ -30,6 +30,8 @@ MESSAGES = [
     Submit(
         "a", "/jobs/ä\n", ["/p/1.png", "/p/\udcff.png"], ["front", "back"], {"seed": 3, "x": 0.5}
     ),
+    Submit("b", "/jobs/b", [], kind="bake", mesh_path="/m.obj", views_folder="/views"),
+    Submit("c", "/c", ["/1.png"], kind="retexture", mesh_path="/m.npz", texel_mask_path="/t.png"),
     Cancel("a"),
     Unload(),
     Shutdown(),
@@ -37,6 +39,9 @@ MESSAGES = [
     ProgressEvent("a", "sample", 1, 20, None),
     ProgressEvent("a", "sample", 1, 20, 3.5),
     Result("a", "/m.npz", "/m.glb", 4, 4, 0, {"sample": 1}, ["note"]),
+    Result(
+        "a", "/m.npz", "/m.glb", 4, 4, 0, {}, [], "/t.png", 1024, True, {"seen": 0.5, "views": 6}
+    ),
     ErrorEvent("a", "input", "No.", "Do."),
     Unloaded([5]),
 ]
@@ -73,6 +78,7 @@ def test_every_type_of_message_is_tried_above():
         b'{"type": "submit", "job_id": "a", "job_folder": "b", "images": "c.png"}',
         b'{"type": "submit", "job_id": "a", "job_folder": "b", "images": [1]}',
         b'{"type": "submit", "job_id": "a", "job_folder": "b", "images": [], "settings": []}',
+        b'{"type": "submit", "job_id": "a", "job_folder": "b", "images": [], "mesh_path": null}',
         b'{"type": "progress", "job_id": "a", "stage": "s", "step": true, "of": 1}',
         b'{"type": "progress", "job_id": "a", "stage": "s", "step": 0.5, "of": 1}',
         b'{"type": "progress", "job_id": "", "stage": "", "step": 0, "of": 1, "seconds_left": NaN}',
