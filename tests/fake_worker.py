@@ -2,7 +2,8 @@
 """A worker without torch that says what a test wants: `python fake_worker.py BEHAVIOUR`.
 
 Behaviours:
-    normal: hello; each job ends with a tetrahedron; cancel and unload are answered.
+    normal: hello; each job ends with a tetrahedron, or with the submitted npz mesh painted red,
+        on its own uv or on one where every face fills the square; cancel and unload are answered.
     garbage: as normal, with lines that are no messages before and after everything.
     flood: hello, then garbage without end.
     deaf: hello, takes jobs, and never answers anything again.
@@ -13,8 +14,10 @@ Behaviours:
 """
 
 import os
+import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -69,21 +72,49 @@ def run_job(job: Submit, behaviour: str) -> None:
         if behaviour == "dies" and step == 1:
             os.write(2, b"Traceback (most recent call last):\nFatalError: the GPU fell off\n")
             os._exit(3)
+    say(make_result(job), behaviour)
+
+
+def make_result(job: Submit) -> Result:
+    """Write the job's files, and say where they are."""
     folder, mesh = Path(job.job_folder), Mesh(VERTICES, FACES)
+    if job.mesh_path:
+        with np.load(job.mesh_path) as arrays:
+            mesh = Mesh(arrays["vertices"], arrays["faces"], arrays.get("uv"))
+    is_painted = job.settings.get("texture", "paint") == "paint"
+    is_new_uv = is_painted and (mesh.uv is None or job.settings.get("uv") == "new")
+    if is_new_uv:
+        uv = np.tile(np.array([[0, 0], [1, 0], [0, 1]], np.float32), (len(mesh.faces), 1, 1))
+        mesh = Mesh(mesh.vertices, mesh.faces, uv)
     write_npz(mesh, folder / "mesh.npz")
     write_glb(mesh, folder / "mesh.glb")
-    say(
-        Result(
-            job.job_id,
-            str(folder / "mesh.npz"),
-            str(folder / "mesh.glb"),
-            len(VERTICES),
-            len(FACES),
-            job.settings.get("seed", 0),
-            {"sample": 0.1},
-        ),
-        behaviour,
+    size = job.settings.get("texture_size", 1024) if is_painted else 0
+    if is_painted:
+        write_red_png(folder / "base_colour.png", size)
+    return Result(
+        job.job_id,
+        str(folder / "mesh.npz"),
+        str(folder / "mesh.glb"),
+        len(mesh.vertices),
+        len(mesh.faces),
+        job.settings.get("seed", 0),
+        {"sample": 0.1},
+        texture_path=str(folder / "base_colour.png") if is_painted else "",
+        texture_size=size,
+        is_new_uv=is_new_uv,
+        coverage={"seen": 1.0, "filled": 0.0, "views": 6} if is_painted else {},
     )
+
+
+def write_red_png(path: Path, size: int) -> None:
+    """A picture of one colour, (204, 51, 26), as the PNG specification has it."""
+    rows = (b"\0" + bytes((204, 51, 26)) * size) * size
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        content += struct.pack(">I", len(data)) + kind + data + checksum
+    path.write_bytes(content)
 
 
 def main(behaviour: str) -> None:

@@ -9,9 +9,9 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..config import JobConfig, flatten
 from ..errors import (
@@ -49,9 +49,31 @@ class JobState(enum.Enum):
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a job is to do besides looking at its pictures; see `protocol.Submit`.
+
+    Attributes:
+        kind: One of `protocol.KINDS`.
+        mesh_path: Mesh to texture, or None.
+        base_texture_path: The texture that is there, or None.
+        texel_mask_path: Where to paint, on the mesh's uv, or None for everywhere.
+        views_folder: Folder of painted views, or None.
+    """
+
+    kind: str = "generate"
+    mesh_path: Path | None = None
+    base_texture_path: Path | None = None
+    texel_mask_path: Path | None = None
+    views_folder: Path | None = None
+
+
+GENERATE = Task()
+
+
 @dataclass(slots=True)
 class Job:
-    """One image-to-shape job.
+    """One job.
 
     Attributes:
         request: What was asked; holds the id, the folder and the settings.
@@ -116,28 +138,45 @@ class JobQueue:
         """Whether a job runs or waits."""
         return any(not job.is_finished for job in self.jobs)
 
-    def submit(self, images: Sequence[Path], view_labels: Sequence[str], config: JobConfig) -> Job:
+    def submit(
+        self,
+        images: Sequence[Path],
+        view_labels: Sequence[str],
+        config: JobConfig,
+        task: Task = GENERATE,
+    ) -> Job:
         """Append a job and make its folder; it starts at the next `poll` that finds room.
 
         Args:
-            images: One to four pictures.
+            images: One to four pictures; none for "bake".
             view_labels: "front", "left", "back" or "right", one per picture.
             config: The settings.
+            task: What to do; the files that it names stay where they are until the job has ended.
 
         Raises:
             InputError: The job's folder cannot be made.
         """
-        paths = [str(path.absolute()) for path in images]
-        return self._append(paths, list(view_labels), flatten(config))
+        request = Submit(
+            job_id="",
+            job_folder="",
+            images=[_full(path) for path in images],
+            view_labels=list(view_labels),
+            settings=flatten(config),
+            kind=task.kind,
+            mesh_path=_full(task.mesh_path),
+            base_texture_path=_full(task.base_texture_path),
+            texel_mask_path=_full(task.texel_mask_path),
+            views_folder=_full(task.views_folder),
+        )
+        return self._append(request)
 
     def retry(self, job_id: str) -> Job:
-        """Append a new job with the pictures and settings of an old one.
+        """Append a new job with the pictures, files and settings of an old one.
 
         Raises:
             InputError: There is no such job, or the new job's folder cannot be made.
         """
-        old = self.find(job_id).request
-        return self._append(old.images, old.view_labels, old.settings)
+        return self._append(self.find(job_id).request)
 
     def poll(self) -> list[Job]:
         """Take the worker's news, start the next job; never waits.
@@ -191,7 +230,8 @@ class JobQueue:
                 return job
         raise InputError(f"There is no job '{job_id}'.", "Choose one from the list.")
 
-    def _append(self, images: list[str], view_labels: list[str], settings: dict[str, Any]) -> Job:
+    def _append(self, request: Submit) -> Job:
+        """Queue a copy of the request under a new id."""
         job_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         folder = self._job_root / job_id
         try:
@@ -201,7 +241,7 @@ class JobQueue:
                 f"The job's folder cannot be made: {error}.",
                 "Choose another folder in the preferences.",
             ) from error
-        job = Job(Submit(job_id, str(folder), images, view_labels, settings))
+        job = Job(replace(request, job_id=job_id, job_folder=str(folder)))
         self.jobs.append(job)
         return job
 
@@ -274,6 +314,11 @@ class JobQueue:
 
 def _finish(job: Job, state: JobState, error: MaquetteError | None = None) -> None:
     job.state, job.error, job.progress = state, error, None
+
+
+def _full(path: Path | None) -> str:
+    """A path for another process, which may have another current folder."""
+    return str(path.absolute()) if path else ""
 
 
 def _cancelled() -> CancelledError:

@@ -4,12 +4,14 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from backend.client.queue import JobState
+from backend.client.queue import JobState, Task
 from backend.config import JobConfig
+from backend.data import Mesh
 from backend.errors import InputError, ProtocolError, SetupError, WorkerDiedError
-from backend.mesh.io import read_npz
+from backend.mesh.io import read_npz, write_npz
 from backend.protocol import ErrorEvent, Hello, ProgressEvent, Result, Submit
 from tests.worker.driving import FAKE_WORKER, finish, run_until, wait_for
 
@@ -149,3 +151,29 @@ def test_log_folder_that_is_a_file_is_a_setup_error(make_worker, tmp_path):
     worker._log_path = tmp_path / "blocked" / "worker.log"
     with pytest.raises(SetupError):
         worker.start()
+
+
+def test_texture_job_carries_its_files_and_a_retry_repeats_them(make_queue, picture, tmp_path):
+    vertices = np.array([[0, 0, 0], [5, 0, 0], [0, 5, 0]], np.float32)
+    mesh = Mesh(vertices, np.array([[0, 1, 2]], np.int32))
+    write_npz(mesh, tmp_path / "given.npz")
+    queue = make_queue([*FAKE_WORKER, "normal"])
+    task = Task("retexture", mesh_path=tmp_path / "given.npz")
+    job = finish(queue, queue.submit([picture], ["front"], JobConfig(), task))
+    again = finish(queue, queue.retry(job.job_id))
+    for done in (job, again):
+        assert done.request.kind == "retexture"
+        assert done.result is not None and done.result.is_new_uv
+        textured = read_npz(Path(done.result.mesh_path))
+        assert np.array_equal(textured.vertices, vertices)
+        assert Path(done.result.texture_path).read_bytes().startswith(b"\x89PNG")
+    assert job.request.mesh_path == again.request.mesh_path == str(tmp_path / "given.npz")
+    assert job.request.job_folder != again.request.job_folder
+
+
+def test_relative_paths_of_a_task_are_made_absolute(make_queue, picture):
+    queue = make_queue([*FAKE_WORKER, "normal"])
+    job = queue.submit([], [], JobConfig(), Task("bake", Path("m.obj"), views_folder=Path("views")))
+    assert Path(job.request.mesh_path) == Path.cwd() / "m.obj"
+    assert Path(job.request.views_folder) == Path.cwd() / "views"
+    assert job.request.base_texture_path == job.request.texel_mask_path == ""
