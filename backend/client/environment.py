@@ -24,6 +24,7 @@ REQUIRED_MODULES = {
     "safetensors": "safetensors",
     "skimage": "scikit-image",
     "fast_simplification": "fast-simplification",
+    "trimesh": "trimesh",
 }
 # Windows would open a console window for every worker.
 NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)

@@ -6,24 +6,19 @@ import os
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..data import FloatArray, Mesh
+from ..data import FloatArray, IntArray, Mesh
 from ..errors import InputError
 
 _FLOAT, _UINT = 5126, 5125  # glTF component types
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963  # glTF buffer targets
-_GREY = {
-    "name": "Neutral",
-    "pbrMetallicRoughness": {
-        "baseColorFactor": [0.6, 0.6, 0.6, 1.0],
-        "metallicFactor": 0.0,
-        "roughnessFactor": 0.8,
-    },
-}
+_PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_SAMPLER = {"magFilter": 9729, "minFilter": 9987, "wrapS": 10497, "wrapT": 10497}  # linear, mipmaps
 
 
 def vertex_normals(mesh: Mesh) -> FloatArray:
@@ -50,64 +45,201 @@ def vertex_normals(mesh: Mesh) -> FloatArray:
     return unit.astype(np.float32)
 
 
-def write_glb(mesh: Mesh, path: Path, name: str = "Maquette") -> None:
-    """Write a binary glTF file with smooth normals and a neutral material.
+@dataclass(frozen=True, slots=True)
+class TextureFiles:
+    """Encoded pictures of a material, PNG or JPEG: the file's bytes or its path.
 
-    The file appears complete or not at all.
+    Attributes:
+        base_colour: Colour without light, sRGB.
+        metallic_roughness: Linear; green is roughness, blue is metallic, as glTF packs them.
+        normal: Linear; normals in tangent space, green points up (glTF's and OpenGL's way).
+    """
+
+    base_colour: bytes | Path | None = None
+    metallic_roughness: bytes | Path | None = None
+    normal: bytes | Path | None = None
+
+
+def write_glb(
+    mesh: Mesh, path: Path, name: str = "Maquette", textures: TextureFiles | None = None
+) -> None:
+    """Write a binary glTF file with smooth normals and one material.
+
+    Vertices are split where the UV map has a seam; normals stay smooth across it. The file appears
+    complete or not at all.
 
     Args:
         mesh: What to write; the frame of the pipeline is that of glTF (Y up, front +Z).
         path: Where to.
         name: Name of the object in the file.
+        textures: Pictures to embed; they need `mesh.uv`. Without a base colour the material is
+            grey.
 
     Raises:
-        InputError: The file cannot be written.
+        InputError: The file cannot be written, or a picture cannot be read or is no PNG or JPEG.
+        ValueError: There are pictures, yet the mesh has no UV map.
 
-    Source: Khronos, glTF 2.0 specification, sections 3.6, 3.7 and 4.4.
+    Source: Khronos, glTF 2.0 specification, sections 3.6 to 3.9 and 4.4.
     """
-    arrays = [
-        ("VEC3", _FLOAT, _VERTEX_BUFFER, np.ascontiguousarray(mesh.vertices, "<f4")),
-        ("VEC3", _FLOAT, _VERTEX_BUFFER, np.ascontiguousarray(vertex_normals(mesh), "<f4")),
-        ("SCALAR", _UINT, _INDEX_BUFFER, np.ascontiguousarray(mesh.faces.reshape(-1), "<u4")),
-    ]
-    text = json.dumps(_glb_document(arrays, name), separators=(",", ":")).encode()
+    pictures = _encoded_pictures(textures or TextureFiles())
+    if pictures and mesh.uv is None:
+        raise ValueError("textures need a mesh with a UV map")
+    blocks = _mesh_blocks(mesh)
+    blocks += [_Block(data + b"\0" * (-len(data) % 4), len(data)) for data in pictures.values()]
+    document = _glb_document(blocks, name, mesh.uv is not None, pictures)
+    text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    size = sum(array.nbytes for *_, array in arrays)
+    size = sum(len(block.data) for block in blocks)
 
     def write(file: BinaryIO) -> None:
         file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + size))
         file.write(struct.pack("<I4s", len(text), b"JSON") + text)
         file.write(struct.pack("<I4s", size, b"BIN\0"))
-        for *_, array in arrays:
-            file.write(array.tobytes())
+        for block in blocks:
+            file.write(block.data)
 
     _write_whole(path, write)
 
 
-def _glb_document(arrays: list[tuple[str, int, int, np.ndarray]], name: str) -> dict[str, Any]:
-    """The JSON part: positions, normals and indices `(type, component, target, array)` in order."""
+def split_at_seams(mesh: Mesh) -> tuple[IntArray, FloatArray, IntArray]:
+    """Give each vertex one UV, by repeating vertices along the seams.
+
+    Args:
+        mesh: `P` vertices, `F` faces, with `uv`.
+
+    Returns:
+        The source vertex of each new one `[N]` int32, its UV `[N, 2]` float32, and the faces
+        `[F, 3]` int32 of new vertices, in their order.
+    """
+    if mesh.uv is None:
+        raise ValueError("the mesh has no UV map")
+    corner_uv = np.ascontiguousarray(mesh.uv.reshape(-1, 2), np.float32) + np.float32(0)  # -0 is 0
+    corner_vertex = mesh.faces.reshape(-1)  # [3F]
+    bits = corner_uv.view(np.uint64).reshape(-1)  # both floats of a corner in one number
+    order = np.lexsort((bits, corner_vertex))
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (np.diff(bits[order]) != 0) | (np.diff(corner_vertex[order]) != 0)
+    faces = np.empty(len(order), np.int32)
+    faces[order] = np.cumsum(is_new) - 1
+    first = order[is_new]
+    return corner_vertex[first].astype(np.int32), corner_uv[first], faces.reshape(-1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One buffer view: bytes padded to a multiple of 4 as glTF asks, and how many are meant.
+
+    Arrays have an accessor, `{"type": ..., "componentType": ..., ...}`; pictures have none.
+    """
+
+    data: bytes
+    size: int
+    accessor: dict[str, Any] = field(default_factory=dict)
+    target: int = 0
+
+
+def _mesh_blocks(mesh: Mesh) -> list[_Block]:
+    """Positions, normals, UVs where there are some, and indices, in this order."""
+    normals, positions, faces = vertex_normals(mesh), mesh.vertices, mesh.faces
+    blocks = []
+    if mesh.uv is not None:
+        source, uv, faces = split_at_seams(mesh)
+        positions, normals = positions[source], normals[source]
+        down = uv * (1, -1) + (0, 1)  # glTF counts v from the top
+        blocks = [_array_block("VEC2", _FLOAT, _VERTEX_BUFFER, np.asarray(down, "<f4"))]
+    position = np.asarray(positions, "<f4")
+    span = {"min": position.min(axis=0).tolist(), "max": position.max(axis=0).tolist()}
+    return [
+        _array_block("VEC3", _FLOAT, _VERTEX_BUFFER, position, **span),
+        _array_block("VEC3", _FLOAT, _VERTEX_BUFFER, np.asarray(normals, "<f4")),
+        *blocks,
+        _array_block("SCALAR", _UINT, _INDEX_BUFFER, np.asarray(faces.reshape(-1), "<u4")),
+    ]
+
+
+def _array_block(kind: str, component: int, target: int, array: np.ndarray, **span: Any) -> _Block:
+    """An array of one row per element; its bytes are a multiple of 4 by its type."""
+    accessor = {"componentType": component, "count": len(array), "type": kind, **span}
+    return _Block(array.tobytes(), array.nbytes, accessor, target)
+
+
+def _glb_document(
+    blocks: list[_Block], name: str, has_uv: bool, pictures: dict[str, bytes]
+) -> dict[str, Any]:
+    """The JSON part of the file: one mesh of `blocks` with one material of `pictures`."""
     views, accessors, offset = [], [], 0
-    for kind, component, target, array in arrays:
-        view = {"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": target}
-        accessor: dict[str, Any] = {"bufferView": len(views), "componentType": component}
+    for block in blocks:
+        view = {"buffer": 0, "byteOffset": offset, "byteLength": block.size}
+        if block.accessor:
+            accessors.append({"bufferView": len(views), **block.accessor})
+            view["target"] = block.target
         views.append(view)
-        accessors.append({**accessor, "count": len(array), "type": kind})
-        offset += array.nbytes  # every array is a multiple of 4 bytes, as glTF asks
-    positions = arrays[0][-1]
-    accessors[0]["min"] = positions.min(axis=0).tolist()
-    accessors[0]["max"] = positions.max(axis=0).tolist()
-    primitive = {"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": 0}
-    return {
+        offset += len(block.data)
+    attributes = {"POSITION": 0, "NORMAL": 1, **({"TEXCOORD_0": 2} if has_uv else {})}
+    primitive = {"attributes": attributes, "indices": len(accessors) - 1, "material": 0}
+    document = {
         "asset": {"version": "2.0", "generator": "Maquette"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
         "meshes": [{"name": name, "primitives": [primitive]}],
-        "materials": [_GREY],
+        "materials": [_material(name, pictures)],
         "buffers": [{"byteLength": offset}],
         "bufferViews": views,
         "accessors": accessors,
     }
+    if pictures:
+        document["samplers"] = [_SAMPLER]
+        document["textures"] = [{"sampler": 0, "source": i} for i in range(len(pictures))]
+        document["images"] = [
+            {"name": kind, "mimeType": _mime_type(data), "bufferView": len(accessors) + i}
+            for i, (kind, data) in enumerate(pictures.items())
+        ]
+    return document
+
+
+def _material(name: str, pictures: dict[str, bytes]) -> dict[str, Any]:
+    """The material that shows `pictures`, whose textures are in the same order."""
+    texture = {kind: {"index": i} for i, kind in enumerate(pictures)}
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 0.8}
+    if "metallic_roughness" in texture:
+        surface = {"metallicRoughnessTexture": texture["metallic_roughness"]}  # factors are 1
+    if "base_colour" in texture:
+        surface["baseColorTexture"] = texture["base_colour"]
+    else:
+        surface["baseColorFactor"] = [0.6, 0.6, 0.6, 1.0]
+    material = {"name": name if pictures else "Neutral", "pbrMetallicRoughness": surface}
+    if "normal" in texture:
+        material["normalTexture"] = texture["normal"]
+    return material
+
+
+def _encoded_pictures(textures: TextureFiles) -> dict[str, bytes]:
+    """The bytes of the pictures that there are, by attribute name.
+
+    Raises:
+        InputError: A file cannot be read or is neither PNG nor JPEG.
+    """
+    pictures = {}
+    for kind in ("base_colour", "metallic_roughness", "normal"):
+        source = getattr(textures, kind)
+        if source is None:
+            continue
+        try:
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        except OSError as error:
+            raise InputError(f"'{source}' cannot be read.", "Check the picture's path.") from error
+        if not _mime_type(data):
+            raise InputError(
+                f"The picture for '{kind}' is neither a PNG nor a JPEG.", "Save it as a PNG."
+            )
+        pictures[kind] = data
+    return pictures
+
+
+def _mime_type(data: bytes) -> str:
+    """The picture's type by its first bytes, or nothing for a type that glTF does not know."""
+    return next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), "")
 
 
 def write_npz(mesh: Mesh, path: Path) -> None:
