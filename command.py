@@ -60,7 +60,8 @@ def _fill_scene(wanted: argparse.Namespace, request: cli.GenerateRequest, result
         version=read_version(),
         settings=flatten(request.config),
     )
-    obj = add_asset(Path(result.mesh_path), result.seed, origin)
+    texture_path = Path(result.texture_path) if result.texture_path else None
+    obj = add_asset(Path(result.mesh_path), result.seed, origin, texture_path)
     try:
         if wanted.blend:
             bpy.ops.wm.save_as_mainfile(filepath=str(wanted.blend.absolute()), copy=True)

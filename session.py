@@ -199,7 +199,8 @@ class Session:
         origin, result = self._origins.pop(job.job_id), job.result
         assert result is not None  # a job that is done has one
         try:
-            obj = add_asset(Path(result.mesh_path), result.seed, origin)
+            texture_path = Path(result.texture_path) if result.texture_path else None
+            obj = add_asset(Path(result.mesh_path), result.seed, origin, texture_path)
         except MaquetteError as error:
             self.status = Status.of_error(error)
             return None

@@ -11,7 +11,9 @@ from typing import Any
 import bpy
 
 from ..backend.mesh.io import read_npz
+from . import image as image_data
 from . import mesh as mesh_data
+from .material import create_textured_material
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +51,41 @@ def find_scene(origin: Origin) -> bpy.types.Scene:
     return bpy.context.scene or bpy.data.scenes[0]
 
 
-def add_asset(mesh_path: Path, seed: int, origin: Origin) -> bpy.types.Object:
+def add_asset(
+    mesh_path: Path, seed: int, origin: Origin, texture_path: Path | None = None
+) -> bpy.types.Object:
     """Put a finished mesh into its scene, selected and active.
 
     Args:
         mesh_path: The worker's `mesh.npz`.
         seed: The seed that was used.
         origin: Where the job came from.
+        texture_path: The worker's base colour for a mesh with UVs, or None for a bare mesh.
 
     Raises:
-        InputError: The mesh file is gone or damaged.
+        InputError: The mesh file or the texture is gone or damaged.
     """
     mesh = read_npz(mesh_path)
     vertices = mesh_data.fit_to_size(mesh_data.turn_to_z_up(mesh.vertices), origin.size_m)
     name = Path(origin.picture).stem or "Maquette"
-    obj = bpy.data.objects.new(name, mesh_data.create_mesh(name, vertices, mesh.faces))
+    image = image_data.load_packed(texture_path, name) if texture_path else None
+    obj = bpy.data.objects.new(name, mesh_data.create_mesh(name, vertices, mesh.faces, mesh.uv))
+    if image is not None:
+        obj.data.materials.append(create_textured_material(name, image, mesh_data.UV_NAME))
     obj.location = origin.location
-    scene = find_scene(origin)
-    _link(obj, scene)
+    _link(obj, find_scene(origin))
+    _write_provenance(obj, seed, origin)
+    return obj
+
+
+def _write_provenance(obj: bpy.types.Object, seed: int, origin: Origin) -> None:
+    """Store on the object how it was made."""
     provenance = obj.maquette
     provenance.picture = origin.picture
     provenance.model = str(origin.settings.get("model", ""))
     provenance.seed = seed
     provenance.settings = json.dumps({**origin.settings, "seed": seed}, sort_keys=True)
     provenance.version = origin.version
-    return obj
 
 
 def _link(obj: bpy.types.Object, scene: bpy.types.Scene) -> None:

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+UV_NAME = "UVMap"
 SMOOTH_ANGLE_RAD = math.radians(35.0)
 
 
@@ -29,8 +30,17 @@ def fit_to_size(vertices: NDArray[np.float32], size_m: float) -> NDArray[np.floa
     return (vertices - bottom_centre) * np.float32(size_m / longest if longest > 0 else 1.0)
 
 
+def turn_to_y_up(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of `turn_to_z_up`; `[P, 3]` to `[P, 3]`."""
+    x, y, z = vertices.T
+    return np.stack([x, z, -y], axis=1)  # [P, 3]
+
+
 def create_mesh(
-    name: str, vertices: NDArray[np.float32], faces: NDArray[np.int32]
+    name: str,
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    uv: NDArray[np.float32] | None = None,
 ) -> bpy.types.Mesh:
     """Make a triangle mesh with smooth-by-angle shading.
 
@@ -38,6 +48,7 @@ def create_mesh(
         name: Name of the new data-block.
         vertices: `[P, 3]` float32, Z up, in metres.
         faces: `[F, 3]` int32, counter-clockwise seen from outside.
+        uv: `[F, 3, 2]` float32, origin bottom left, becomes the UV map `UV_NAME`; or None.
     """
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(vertices))
@@ -46,8 +57,22 @@ def create_mesh(
     mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
     mesh.polygons.add(len(faces))
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    if uv is not None:  # before `validate`, which drops a broken face together with its UVs
+        write_uv(mesh, UV_NAME, uv)
     mesh.update(calc_edges=True)
     mesh.validate()
     mesh.shade_smooth()
     mesh.set_sharp_from_angle(angle=SMOOTH_ANGLE_RAD)
     return mesh
+
+
+def write_uv(mesh: bpy.types.Mesh, name: str, uv: NDArray[np.float32]) -> None:
+    """Add a UV map; which map is active and which is rendered stays, if there was one.
+
+    Args:
+        mesh: Must not be in Edit Mode.
+        name: A name that no UV map of the mesh has.
+        uv: `[..., 2]` float32, one row per loop, in the loops' order.
+    """
+    layer = mesh.uv_layers.new(name=name, do_init=False)
+    layer.uv.foreach_set("vector", np.ascontiguousarray(uv, np.float32).ravel())

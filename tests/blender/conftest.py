@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs each test in a process of its own, with a fresh Blender that has only the built extension.
+"""Runs tests in child processes, with a fresh Blender that has only the built extension.
 
 Blender cannot be started twice in a process, and some versions crash or hang when Python ends, so a
-child runs one test, writes its reports to a file and leaves without clean-up.
+child runs one test, writes its reports to a file and leaves without clean-up. Files that say
+`ONE_PROCESS = True` share one child, as starting Blender takes longer than most of their tests.
 """
 
 import importlib
@@ -26,6 +27,7 @@ REPORTS, ZIP = "MAQUETTE_TEST_REPORTS", "MAQUETTE_TEST_ZIP"
 IS_CHILD = REPORTS in os.environ
 TIME_LIMIT_S = 240
 _zip = pytest.StashKey[Path]()
+_known = pytest.StashKey[dict[str, list[pytest.TestReport]]]()
 
 
 # -- the parent: one child per test ------------------------------------------------------------
@@ -36,21 +38,33 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if IS_CHILD or not item.path.is_relative_to(Path(__file__).parent):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in _run_child(item):
+    for report in _reports_of(item):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
-def _run_child(item: pytest.Item) -> list[pytest.TestReport]:
-    tmp_path_factory = item.config._tmp_path_factory  # type: ignore[attr-defined]
+def _reports_of(item: pytest.Item) -> list[pytest.TestReport]:
+    """The reports of a test; those of its file are made together where the file says so."""
+    known = item.config.stash.setdefault(_known, {})
+    if item.nodeid not in known:
+        module = getattr(item, "module", None)
+        is_shared = getattr(module, "ONE_PROCESS", False)
+        mates = [i for i in item.session.items if i.path == item.path] if is_shared else [item]
+        known.update(_run_child(mates))
+    return known.pop(item.nodeid)
+
+
+def _run_child(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
+    config = items[0].config
+    tmp_path_factory = config._tmp_path_factory  # type: ignore[attr-defined]
     folder = tmp_path_factory.mktemp("blender")
     reports = folder / "reports.jsonl"
     dropped = ("PYTEST_", "MAQUETTE_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     environment |= {
         REPORTS: str(reports),
-        ZIP: str(_built_zip(item.config, tmp_path_factory)),
+        ZIP: str(_built_zip(config, tmp_path_factory)),
         "BLENDER_USER_RESOURCES": str(folder / "user"),
         "OMP_NUM_THREADS": "1",
     }
@@ -58,7 +72,7 @@ def _run_child(item: pytest.Item) -> list[pytest.TestReport]:
     start = time.time()
     try:
         done = subprocess.run(
-            [*command, f"--basetemp={folder / 'tmp'}", item.nodeid],
+            [*command, f"--basetemp={folder / 'tmp'}", *(item.nodeid for item in items)],
             cwd=ROOT,
             env=environment,
             capture_output=True,
@@ -70,14 +84,23 @@ def _run_child(item: pytest.Item) -> list[pytest.TestReport]:
     except subprocess.TimeoutExpired:
         trouble = f"not finished within {TIME_LIMIT_S} s"
     lines = reports.read_text(encoding="utf-8").splitlines() if reports.exists() else []
-    from_json = item.config.hook.pytest_report_from_serializable
-    found = [from_json(config=item.config, data=json.loads(line)) for line in lines]
-    if any(report.when == "teardown" for report in found):
-        return found
+    from_json = config.hook.pytest_report_from_serializable
+    found = [from_json(config=config, data=json.loads(line)) for line in lines]
+    seconds = time.time() - start
+    return {item.nodeid: _completed(item, found, trouble, seconds) for item in items}
+
+
+def _completed(
+    item: pytest.Item, found: list[pytest.TestReport], trouble: str, seconds: float
+) -> list[pytest.TestReport]:
+    """The reports of one test, with a failure added if the child did not come to its end."""
+    own = [report for report in found if report.nodeid == item.nodeid]
+    if any(report.when == "teardown" for report in own):
+        return own
     crash = pytest.TestReport(
-        item.nodeid, item.location, {}, "failed", trouble, "call", [], time.time() - start
+        item.nodeid, item.location, {}, "failed", trouble, "call", [], seconds
     )
-    return [*(report for report in found if report.when != "call"), crash]
+    return [*(report for report in own if report.when != "call"), crash]
 
 
 def _built_zip(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -129,15 +152,20 @@ def bpy() -> Any:
 @pytest.fixture
 def addon(bpy: Any, zip_path: Path, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The extension, installed from its zip and enabled; its modules by name."""
-    bpy.ops.extensions.package_install_files(
-        filepath=str(zip_path), repo="user_default", enable_on_install=True
-    )
+    folder = Path(os.environ["BLENDER_USER_RESOURCES"])
+    if (folder / "extensions/user_default/maquette").is_dir():  # by an earlier test of the file
+        bpy.ops.preferences.addon_enable(module=MODULE)
+    else:
+        bpy.ops.extensions.package_install_files(
+            filepath=str(zip_path), repo="user_default", enable_on_install=True
+        )
     names = (
         "session",
         "handlers",
         "command",
         "properties",
         "scene.image",
+        "scene.material",
         "scene.preview",
         "scene.asset",
     )
