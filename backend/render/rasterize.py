@@ -5,8 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-MAX_CANDIDATES = 1 << 25
-"""Pairs of triangle and pixel that are tested at a time; bounds the memory."""
+from .spans import find_spans, longest_edges, pixels_of, rows_of, split_by_count
+from .thin import find_line_pixels, find_thin
+
+MAX_ITEMS_CPU = 1 << 18
+"""Rows of triangles, or pixels, that are worked on at a time: they stay in a processor's cache."""
+MAX_ITEMS_GPU = 1 << 22
+"""The same on a GPU, which wants much to do at once; about 1 GiB."""
+OUTSIDE = -1e-6
+"""A barycentric coordinate below this lies outside of the triangle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +22,8 @@ class Fragments:
 
     Attributes:
         triangle: `[V, H, W]` int64, index of the nearest triangle, -1 where there is none.
-        barycentric: `[V, H, W, 3]` float32, linear on the screen, zero where there is none.
+        barycentric: `[V, H, W, 3]` float32, linear on the screen, each in 0..1, zero where there
+            is none. Where a triangle passes beside the centre, that of its nearest point.
         inverse_depth: `[V, H, W]` float32, 1 / distance along the view axis, 0 where there is none.
     """
 
@@ -30,35 +38,44 @@ def rasterize(
     num_views: int,
     height: int,
     width: int,
+    *,
+    has_thin_parts: bool = False,
 ) -> Fragments:
     """Find the nearest triangle at every pixel centre of every view.
 
+    Memory besides the result is bounded by about 1 GiB on a GPU, and by a tenth of it on the CPU.
+
     Args:
-        corners: `[K, 3, 3]` float32: per corner x and y in pixels (row 0 on top, pixel centres at
-            .5) and the inverse depth, which is linear on the screen (constant minus depth for an
-            orthographic camera); larger is nearer, and only positive values are drawn.
+        corners: `[K, 3, 3]` float32 or float64: per corner x and y in pixels (row 0 on top, pixel
+            centres at .5) and the inverse depth, which is linear on the screen (constant minus
+            depth for an orthographic camera); larger is nearer, and only triangles with positive
+            values are drawn.
         view: `[K]` int64, which view each triangle is drawn in.
         num_views: Number of views V.
         height: Rows H.
         width: Columns W.
+        has_thin_parts: Also draw wires and blades that fall between pixel centres, see `thin`.
 
     Returns:
         The fragments. Both sides of a triangle are drawn; of equal depths the higher index wins.
-
-    Source: Pineda 1988, "A Parallel Algorithm for Polygon Rasterization" (edge functions).
     """
+    most = MAX_ITEMS_GPU if corners.device.type == "cuda" else MAX_ITEMS_CPU
     buffer = torch.zeros(num_views * height * width, dtype=torch.int64, device=corners.device)
-    low, size = _pixel_boxes(corners, height, width)  # [K, 2]
-    counts = size[:, 0] * size[:, 1]  # [K]
-    drawn = torch.nonzero((counts > 0) & (corners[:, :, 2] > 0).all(1)).squeeze(1)
-    for chunk in _chunks(drawn, counts[drawn]):
-        owner, pixel, depth = _candidates(corners, view, low, size, chunk, height, width)
-        # A positive float's bits order like an integer, so one maximum keeps nearest and owner.
-        key = (depth.view(torch.int32).to(torch.int64) << 32) | (owner + 1)
-        buffer.scatter_reduce_(0, pixel, key, "amax")
+    is_drawn = (corners[:, :, 2] > 0).all(1) & corners.flatten(1).isfinite().all(1)  # [K]
+    first_row, num_rows = rows_of(corners, height, width)  # [K]
+    chosen = torch.nonzero(is_drawn & (num_rows > 0)).squeeze(1)
+    for group in split_by_count(num_rows[chosen], most):
+        part = chosen[group]
+        spans = find_spans(corners[part].double(), first_row[part], num_rows[part], width)
+        for run in split_by_count(spans.count, most):
+            owner, row, column, near = pixels_of(spans, run)
+            owner = part[owner]
+            _put(buffer, (view[owner] * height + row) * width + column, near, owner)
+    if has_thin_parts:
+        _put_thin(buffer, corners, view, is_drawn, (height, width), most)
     triangle = ((buffer & 0xFFFFFFFF) - 1).view(num_views, height, width)  # [V, H, W]
     inverse = (buffer >> 32).to(torch.int32).view(torch.float32).view(num_views, height, width)
-    return Fragments(triangle, _barycentric(corners, triangle), inverse)
+    return Fragments(triangle, _barycentric(corners, triangle, most), inverse)
 
 
 def interpolate(
@@ -83,74 +100,71 @@ def interpolate(
     return torch.einsum("vhwk,vhwkc->vhwc", weights, attributes[seen].to(weights.dtype))
 
 
-def _pixel_boxes(
-    corners: torch.Tensor, height: int, width: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """First pixel and size `[K, 2]` (columns, rows) of each triangle's box of pixel centres."""
-    limit = torch.tensor([width, height], device=corners.device)
-    low = torch.ceil(corners[:, :, :2].amin(1) - 0.5).clamp(min=0)  # [K, 2]
-    high = torch.floor(corners[:, :, :2].amax(1) - 0.5)
-    high = torch.minimum(high, limit - 1.0)
-    return low.long(), (high - low + 1).clamp(min=0).long()
+def _put(
+    buffer: torch.Tensor, pixel: torch.Tensor, near: torch.Tensor, owner: torch.Tensor
+) -> None:
+    """Keep the nearest of what the buffer holds and `[M]` pixels of triangles."""
+    # A positive float's bits order like an integer, so one maximum keeps nearest and owner.
+    key = (near.view(torch.int32).to(torch.int64) << 32) | (owner + 1)
+    buffer.scatter_reduce_(0, pixel, key, "amax")
 
 
-def _chunks(drawn: torch.Tensor, counts: torch.Tensor) -> list[torch.Tensor]:
-    """Split the drawn triangles so that a part has at most about MAX_CANDIDATES pixels to test."""
-    if drawn.numel() == 0:
-        return []
-    part = torch.cumsum(counts, 0) // MAX_CANDIDATES
-    borders = torch.nonzero(part[1:] != part[:-1]).squeeze(1) + 1
-    return list(torch.tensor_split(drawn, borders.cpu()))
-
-
-def _candidates(
+def _put_thin(
+    buffer: torch.Tensor,
     corners: torch.Tensor,
     view: torch.Tensor,
-    low: torch.Tensor,
-    size: torch.Tensor,
-    chunk: torch.Tensor,
-    height: int,
-    width: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pairs of a triangle and a pixel in it: owner, flat pixel, inverse depth, each `[M]`."""
-    counts = size[chunk, 0] * size[chunk, 1]  # [K]
-    owner = torch.repeat_interleave(chunk, counts)  # [M]
-    first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)  # [M]
-    local = torch.arange(owner.numel(), device=owner.device) - first
-    columns = size[owner, 0]
-    x = low[owner, 0] + local % columns
-    y = low[owner, 1] + local // columns
-    weights = _weights(corners[owner], x + 0.5, y + 0.5)  # [M, 3]
-    depth = (weights * corners[owner, :, 2]).sum(1)  # [M]
-    inside = (weights.amin(1) >= 0) & (depth > 0)
-    owner, pixel = owner[inside], ((view[owner] * height + y) * width + x)[inside]
-    return owner, pixel, depth[inside].float()
+    is_drawn: torch.Tensor,
+    size: tuple[int, int],
+    most: int,
+) -> None:
+    """Draw what falls between pixel centres."""
+    chosen, num_steps = find_thin(corners, is_drawn, size)
+    if len(chosen) == 0:
+        return
+    before = buffer.clone()  # so that the result does not depend on the order
+    for group in split_by_count(num_steps, most):
+        part = chosen[group]
+        owner, pixel, near = find_line_pixels(corners, view, part, num_steps[group], before, size)
+        _put(buffer, pixel, near, owner)
 
 
-def _weights(corner: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Barycentric coordinates `[M, 3]` of points in triangles `[M, 3, 3]`; -1 where flat."""
-    ax, ay = corner[:, 0, 0], corner[:, 0, 1]
-    bx, by = corner[:, 1, 0] - ax, corner[:, 1, 1] - ay
-    cx, cy = corner[:, 2, 0] - ax, corner[:, 2, 1] - ay
-    px, py = x - ax, y - ay
+def _barycentric(corners: torch.Tensor, triangle: torch.Tensor, most: int) -> torch.Tensor:
+    """Barycentric coordinates `[V, H, W, 3]` of every pixel centre in the triangle it sees."""
+    _, height, width = triangle.shape
+    flat = triangle.flatten()  # [V * H * W]
+    result = torch.zeros(len(flat), 3, device=corners.device)
+    for pixel in torch.nonzero(flat >= 0).squeeze(1).split(most):
+        corner = corners[flat[pixel]][..., :2].double()  # [N, 3, 2]
+        x = (pixel % width + 0.5).double()
+        y = (pixel // width % height + 0.5).double()
+        result[pixel] = _weights(corner, torch.stack([x, y], 1)).float()
+    return result.view(*triangle.shape, 3)  # [V, H, W, 3]
+
+
+def _weights(corner: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
+    """Barycentric coordinates `[N, 3]` of points `[N, 2]` in triangles `[N, 3, 2]`."""
+    a, b, c = corner.unbind(1)  # [N, 2]
+    (bx, by), (cx, cy), (px, py) = ((end - a).unbind(1) for end in (b, c, point))
     area = bx * cy - by * cx
-    flat = area.abs() < 1e-12
-    area = torch.where(flat, torch.ones_like(area), area)
+    area = torch.where(area == 0, torch.full_like(area, torch.inf), area)
     second = (px * cy - py * cx) / area
     third = (bx * py - by * px) / area
-    weights = torch.stack([1 - second - third, second, third], 1)  # [M, 3]
-    return torch.where(flat[:, None], torch.full_like(weights, -1.0), weights)
+    weights = torch.stack([1 - second - third, second, third], 1)  # [N, 3]
+    beside = torch.nonzero((weights.amin(1) < OUTSIDE) | area.isinf()).squeeze(1)
+    weights = weights.clamp(min=0)
+    weights /= weights.sum(1, keepdim=True)
+    weights[beside] = _weights_on_edge(corner[beside], point[beside])
+    return weights
 
 
-def _barycentric(corners: torch.Tensor, triangle: torch.Tensor) -> torch.Tensor:
-    """Barycentric coordinates `[V, H, W, 3]` of every pixel centre in the triangle it sees."""
-    if corners.shape[0] == 0:
-        return torch.zeros(*triangle.shape, 3, device=corners.device)
-    _, height, width = triangle.shape
-    seen = triangle.clamp(min=0).flatten()  # [V * H * W]
-    rows = torch.arange(height, device=corners.device) + 0.5
-    columns = torch.arange(width, device=corners.device) + 0.5
-    y, x = torch.meshgrid(rows, columns, indexing="ij")  # [H, W]
-    x, y = (grid.expand_as(triangle).flatten() for grid in (x, y))  # [V * H * W]
-    weights = _weights(corners[seen], x, y).view(*triangle.shape, 3)  # [V, H, W, 3]
-    return torch.where((triangle >= 0)[..., None], weights, torch.zeros_like(weights))
+def _weights_on_edge(corner: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
+    """Barycentric coordinates `[N, 3]` of the nearest point on each triangle's longest edge."""
+    start, _, _ = longest_edges(corner)  # [N]
+    item = torch.arange(len(start), device=start.device)
+    end = (start + 1) % 3
+    side = corner[item, end] - corner[item, start]  # [N, 2]
+    share = ((point - corner[item, start]) * side).sum(1)
+    share = (share / side.square().sum(1).clamp(min=1e-300)).clamp(0, 1)
+    weights = torch.zeros_like(corner[..., 0])
+    weights[item, start], weights[item, end] = 1 - share, share
+    return weights

@@ -207,7 +207,7 @@ def find_visible(
     pixel = screen_to_pixels(screen[:, :2], size)
     screen = torch.cat([pixel, screen[:, 2:]], 1).view(-1, 3, 3)  # [K, 3, 3]
     view = torch.zeros(len(screen), dtype=torch.int64, device=screen.device)
-    fragments = rasterize(screen, view, 1, size, size)
+    fragments = rasterize(screen, view, 1, size, size, has_thin_parts=config.has_thin_parts)
     return _in_original_faces(fragments, screen, face, blend, camera.is_orthographic)
 
 
@@ -221,7 +221,7 @@ def _in_original_faces(
     """From parts in screen space to faces in space, see `find_visible`."""
     part = fragments.triangle[0]  # [H, W]
     seen = part >= 0
-    weights, owner = fragments.barycentric[0][seen].float(), part[seen]  # [N, 3], [N]
+    weights, owner = fragments.barycentric[0][seen], part[seen]  # [N, 3], [N]
     if not is_orthographic:
         weights = weights * screen[owner][:, :, 2].float()
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-30)

@@ -69,7 +69,7 @@ def test_parts_give_the_same_picture_as_one_pass(monkeypatch):
     corners = random_triangles(60, 3)
     view = torch.arange(60) % 2
     whole = rasterize(corners, view, 2, 12, 16)
-    monkeypatch.setattr(module, "MAX_CANDIDATES", 50)
+    monkeypatch.setattr(module, "MAX_ITEMS_CPU", 50)
     parts = rasterize(corners, view, 2, 12, 16)
     assert (whole.triangle >= 0).float().mean() > 0.3
     for name in ("triangle", "barycentric", "inverse_depth"):
