@@ -150,18 +150,33 @@ class PaintConfig:
 
 @dataclass(frozen=True, slots=True)
 class TextureConfig:
-    """What is written into the texture, and on which UV map."""
+    """Whether there is a texture, and on which UV map."""
 
     texture: str = setting(
         "paint", text="Paint the surface, or leave it bare", choices=("paint", "none")
-    )
-    texture_size: int = setting(
-        1024, 512, 4096, "px", "Edge of the square texture; larger keeps finer detail"
     )
     uv: str = setting(
         "auto",
         text="UV map of an existing mesh: keep it, make a new one, or keep it if it can be used",
         choices=("auto", "keep", "new"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BakeConfig:
+    """How painted views become a texture."""
+
+    texture_size: int = setting(
+        1024, 512, 4096, "px", "Width and height of the texture; larger keeps finer detail"
+    )
+    facing_power: float = setting(
+        4.0, 0.5, 16.0, "", "How much views that see the surface head-on win over slanted ones"
+    )
+    max_angle_deg: float = setting(
+        78.0, 45.0, 89.0, "degrees", "Surfaces seen at a flatter angle than this are not painted"
+    )
+    guard_px: float = setting(
+        1.0, 0.0, 6.0, "px", "Width of the strip along outlines in which a view is not trusted"
     )
 
 
@@ -176,6 +191,7 @@ class JobConfig:
     mesh: MeshConfig = field(default_factory=MeshConfig)
     paint: PaintConfig = field(default_factory=PaintConfig)
     texture: TextureConfig = field(default_factory=TextureConfig)
+    bake: BakeConfig = field(default_factory=BakeConfig)
 
 
 _GROUPS: dict[str, type] = {
@@ -185,6 +201,7 @@ _GROUPS: dict[str, type] = {
     "mesh": MeshConfig,
     "paint": PaintConfig,
     "texture": TextureConfig,
+    "bake": BakeConfig,
 }
 
 

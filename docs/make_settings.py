@@ -25,6 +25,7 @@ TITLES = {
     "mesh": "Mesh",
     "paint": "Painting",
     "texture": "Texture",
+    "bake": "Baking",
 }
 HEAD = """# Settings
 
