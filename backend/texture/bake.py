@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns painted views into a texture: every texel looks up the views that see it."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..config import BakeConfig
+from ..data import Mesh, PaintedViews, Texture
+from ..progress import Progress
+from .atlas import Surface, Texels, find_texels, load_surface
+from .blend import choose_views, find_bands, level_seams, share_texels
+from .cells import Pyramid, build_pyramid, group_mean, interpolate_cells
+from .colour import linear_to_srgb, srgb_to_linear
+from .fill import fill_unseen
+from .match import match_views
+from .pad import pad_texture
+from .project import Trust, ViewMap, look_up, map_view, sample_bilinear, sample_sharp
+
+_STEPS = 6
+_CELL_TEXELS = 3.0
+"""Edge of a finest cell in texels."""
+_INVISIBLE = 2e-4
+"""Change of an sRGB value that nobody sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the views say.
+
+    Attributes:
+        texel_quality: `[V, N]`, 0 where a view does not see a texel.
+        colour: `[V, C, 3]` sRGB, mean over the seen texels of each cell.
+        quality: `[V, C]`, mean over all texels of each cell.
+    """
+
+    texel_quality: torch.Tensor
+    colour: torch.Tensor
+    quality: torch.Tensor
+
+
+def bake_texture(
+    mesh: Mesh,
+    painted: PaintedViews,
+    config: BakeConfig,
+    progress: Progress,
+    *,
+    device: torch.device | str = "cpu",
+) -> Texture:
+    """Bake the colours of views into the texture of a mesh.
+
+    Args:
+        mesh: With UVs; where charts overlap, the face with the lower index is painted.
+        painted: The views. Colours outside of the mesh's silhouette are not read.
+        config: Size of the texture and how views are trusted.
+        progress: Told, and asked for a cancel, after each step.
+        device: Where to compute.
+
+    Returns:
+        The texture: each texel from the view that sees it best, steps between views levelled, the
+        unseen ones filled over the surface, all colours continued beyond the charts.
+
+    Raises:
+        ValueError: The mesh has no UVs.
+        CancelledError: The user cancelled the job.
+    """
+    surface = load_surface(mesh, torch.device(device))
+    texels = find_texels(surface, config.texture_size)
+    if len(texels.index) == 0:
+        return _finish(texels, texels.point, texels.is_inside, config.texture_size)
+    pyramid = build_pyramid(texels, _CELL_TEXELS * texels.size)
+    progress.step(1, _STEPS)
+    views = _map_views(surface, painted)
+    progress.step(2, _STEPS)
+    trust = Trust(
+        config.facing_power, math.cos(math.radians(config.max_angle_deg)), config.guard_px
+    )
+    evidence = _gather(views, surface, texels, pyramid, trust, painted.weights)
+    progress.step(3, _STEPS)
+    gains = match_views(evidence.colour, evidence.quality, painted.weights)
+    views = [_with_gain(view, gain) for view, gain in zip(views, gains, strict=True)]
+    evidence = replace(evidence, colour=evidence.colour * gains[:, None])
+    colour, is_seen = _blend(views, surface, texels, pyramid, trust, evidence, painted.weights)
+    progress.step(4, _STEPS)
+    colour = fill_unseen(pyramid, texels, colour, is_seen, config.texture_size)
+    progress.step(5, _STEPS)
+    texture = _finish(texels, colour, is_seen, config.texture_size)
+    progress.step(6, _STEPS)
+    return texture
+
+
+def _map_views(surface: Surface, painted: PaintedViews) -> list[ViewMap]:
+    """Rasterise the mesh from every view."""
+    masks = [None] * len(painted.cameras) if painted.mask is None else painted.mask
+    return [
+        map_view(surface, camera, colour, mask)
+        for camera, colour, mask in zip(painted.cameras, painted.colour, masks, strict=True)
+    ]
+
+
+def _with_gain(view: ViewMap, gain: torch.Tensor) -> ViewMap:
+    """The view with its sRGB values multiplied."""
+    return replace(view, light=srgb_to_linear(linear_to_srgb(view.light) * gain))
+
+
+def _gather(
+    views: list[ViewMap],
+    surface: Surface,
+    texels: Texels,
+    pyramid: Pyramid,
+    trust: Trust,
+    weights: tuple[float, ...],
+) -> _Evidence:
+    """Look every texel up in every view, and sum up by cell."""
+    count = len(pyramid.levels[0].key)
+    qualities, colours, means = [], [], []
+    for view, weight in zip(views, weights, strict=True):
+        lookup = look_up(view, surface, texels, trust)
+        quality = lookup.quality * weight
+        light = sample_bilinear(view, lookup)
+        light, _ = group_mean(light, (quality > 0).float(), pyramid.cell, count)
+        every = torch.ones_like(quality)
+        mean, _ = group_mean(quality[:, None], every, pyramid.cell, count)
+        qualities.append(quality)
+        colours.append(linear_to_srgb(light))
+        means.append(mean[:, 0])
+    return _Evidence(torch.stack(qualities), torch.stack(colours), torch.stack(means))
+
+
+def _blend(
+    views: list[ViewMap],
+    surface: Surface,
+    texels: Texels,
+    pyramid: Pyramid,
+    trust: Trust,
+    evidence: _Evidence,
+    weights: tuple[float, ...],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Colours `[N, 3]` in sRGB of what is seen, and which texels `[N]` that are."""
+    shares = choose_views(pyramid, evidence.colour, evidence.quality, weights)  # [C, V]
+    quality, point, normal = evidence.texel_quality, texels.point, texels.normal
+    texel_shares = share_texels(pyramid, shares, quality, point, normal)  # [V, N]
+    light = torch.zeros_like(point)
+    for view, share in zip(views, texel_shares, strict=True):
+        chosen = torch.nonzero(share > 0).squeeze(1)
+        part = texels.take(chosen)
+        sample = sample_sharp(view, look_up(view, surface, part, trust))
+        light[chosen] += sample * share[chosen, None]
+    colour = linear_to_srgb(light)
+    excess, support = _compare(views, surface, texels, pyramid, trust, shares, quality, colour)
+    change = level_seams(pyramid, shares, excess, support, colour.new_tensor(weights))
+    colour = colour + _spread(pyramid, change, texels)
+    return colour.clamp(0, 1), texel_shares.sum(0) > 0
+
+
+def _compare(
+    views: list[ViewMap],
+    surface: Surface,
+    texels: Texels,
+    pyramid: Pyramid,
+    trust: Trust,
+    shares: torch.Tensor,
+    quality: torch.Tensor,
+    colour: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each view minus the blend by cell `[V, C, 3]`, and the trust in it `[V, C]`."""
+    bands = find_bands(pyramid, shares)
+    best = quality[:, bands].amax(0).clamp(min=1e-20)
+    excess, support = [], []
+    for view, seen in zip(views, quality[:, bands] / best, strict=True):
+        chosen = torch.nonzero(seen > 0).squeeze(1)
+        place = bands[chosen]
+        sample = sample_sharp(view, look_up(view, surface, texels.take(place), trust))
+        mean, total = group_mean(
+            linear_to_srgb(sample) - colour[place], seen[chosen], pyramid.cell[place], len(shares)
+        )
+        excess.append(mean)
+        support.append(total / pyramid.levels[0].count)
+    return torch.stack(excess), torch.stack(support)
+
+
+def _spread(pyramid: Pyramid, change: torch.Tensor, texels: Texels) -> torch.Tensor:
+    """The cells' change of colour at the texels `[N, 3]`, where it can be seen at all."""
+    result = change[pyramid.cell]  # [N, 3]
+    active = torch.nonzero(result.abs().amax(1) > _INVISIBLE).squeeze(1)
+    result[active] = interpolate_cells(pyramid, change, texels.point[active], texels.normal[active])
+    return result
+
+
+def _finish(texels: Texels, colour: torch.Tensor, is_seen: torch.Tensor, size: int) -> Texture:
+    """Put the texels into the texture and continue the colours beyond the charts."""
+    image = torch.zeros(size * size, 3, device=colour.device)
+    image[texels.index] = srgb_to_linear(colour)
+    coverage = torch.zeros(size * size, dtype=torch.bool, device=colour.device)
+    seen = coverage.clone()
+    coverage[texels.index], seen[texels.index] = True, is_seen
+    coverage, seen = coverage.view(size, size), seen.view(size, size)  # [T, T]
+    padded = linear_to_srgb(pad_texture(image.view(size, size, 3), coverage)).clamp(0, 1)
+    return Texture(padded.cpu().numpy(), coverage.cpu().numpy(), seen.cpu().numpy())

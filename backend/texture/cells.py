@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns texels into a pyramid of cells in space, linked along the surface across UV seams."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn import functional
+
+from .atlas import Texels
+
+_BITS = 20
+_OFFSET = 4
+"""Empty cells around the box, so that a step never leaves the key's range."""
+_JITTER = 0.3718
+"""Shift of the grid in cells, so that flat faces at round numbers do not lie between cells."""
+_HALF_STEPS = (
+    *((0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 1, 1), (0, 1, -1)),
+    *((1, 0, 1), (1, 0, -1), (1, 1, 0), (1, -1, 0)),
+)
+_SIDES = 6
+"""Main directions of a normal: +x, -x, +y, -y, +z, -z."""
+_LEVELS_BY_SIDE = 3
+"""Levels on which the two sides of a thin wall stay apart; coarser ones join what is near."""
+_FEWEST_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """C cells of one level, sorted by key.
+
+    Attributes:
+        key: `[C]` int64, place and side.
+        normal: `[C, 3]`, mean normal.
+        count: `[C]`, texels in it.
+        neighbours: `[C, K]` int64, linked cells; the cell itself where there is none.
+        links: `[C, K]`, conductances, 0 where there is none; symmetric.
+        parent: `[C]` int64, the cell of the next coarser level; empty on the coarsest.
+    """
+
+    key: torch.Tensor
+    normal: torch.Tensor
+    count: torch.Tensor
+    neighbours: torch.Tensor
+    links: torch.Tensor
+    parent: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """Levels of cells, fine to coarse, each twice as large.
+
+    Attributes:
+        levels: The cells.
+        cell: `[N]` int64, each texel's finest cell.
+        origin: `[3]`, where the grid begins.
+        size: Edge of a finest cell in world units.
+    """
+
+    levels: tuple[Cells, ...]
+    cell: torch.Tensor
+    origin: torch.Tensor
+    size: float
+
+
+def build_pyramid(texels: Texels, size: float) -> Pyramid:
+    """Sort texels into cells of an edge of `size` and link neighbours on the same side.
+
+    Cells of the finer levels hold texels of one side only, so that the two faces of a thin wall
+    are neighbours of the surface around them and not of each other.
+    """
+    low, high = texels.point.aminmax(dim=0)  # [3]
+    size = max(size, float((high - low).max()) / (1 << (_BITS - 3)), 1e-12)
+    origin = low - (_OFFSET + _JITTER) * size
+    key = _pack(((texels.point - origin) / size).long(), _side(texels.normal))  # [N]
+    normal, count = texels.normal, torch.ones(len(key), device=key.device)
+    levels: list[Cells] = []
+    owners: list[torch.Tensor] = []
+    for level in range(_BITS):
+        key, owner = torch.unique(key, return_inverse=True)
+        owners.append(owner)
+        total = group_sum(torch.cat([normal * count[:, None], count[:, None]], 1), owner, len(key))
+        normal, count = functional.normalize(total[:, :3], dim=1), total[:, 3]
+        levels.append(Cells(key, normal, count, *_link(key), key.new_zeros(0)))
+        if len(key) <= _FEWEST_CELLS:
+            break
+        key = _coarser(key, level + 1 < _LEVELS_BY_SIDE)
+    linked = [
+        replace(cells, parent=owner) for cells, owner in zip(levels, owners[1:], strict=False)
+    ]
+    return Pyramid((*linked, levels[-1]), owners[0], origin, size)
+
+
+def group_sum(values: torch.Tensor, owner: torch.Tensor, num_groups: int) -> torch.Tensor:
+    """Sums `[G, C]` of rows `[N, C]` by owner `[N]`.
+
+    They are taken in float64, which hides the order in which a GPU adds, so that results repeat.
+    """
+    total = torch.zeros(num_groups, values.shape[1], dtype=torch.float64, device=values.device)
+    return total.index_add_(0, owner, values.double()).to(values.dtype)
+
+
+def group_mean(
+    values: torch.Tensor, weights: torch.Tensor, owner: torch.Tensor, num_groups: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted means `[G, C]` of rows `[N, C]`, and the sums `[G]` of their weights `[N]`."""
+    joined = torch.cat([values * weights[:, None], weights[:, None]], 1)
+    total = group_sum(joined, owner, num_groups)  # [G, C + 1]
+    return total[:, :-1] / total[:, -1:].clamp(min=1e-20), total[:, -1]
+
+
+def interpolate_cells(
+    pyramid: Pyramid, values: torch.Tensor, points: torch.Tensor, normals: torch.Tensor
+) -> torch.Tensor:
+    """Blend values of the finest cells at points of the surface.
+
+    Args:
+        pyramid: The cells.
+        values: `[C, D]`.
+        points: `[N, 3]`, each in a cell or beside one.
+        normals: `[N, 3]`, unit; cells that face the same way count most.
+
+    Returns:
+        `[N, D]`, continuous over smooth surfaces.
+    """
+    cells = pyramid.levels[0]
+    voxels, starts, runs = _voxels(cells.key)
+    place = (points - pyramid.origin) / pyramid.size - 0.5
+    base = torch.floor(place)
+    part = place - base
+    total = torch.zeros(len(points), values.shape[1], device=values.device)
+    sums = torch.zeros(len(points), device=values.device)
+    for corner in range(8):
+        step = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2], device=part.device)
+        weight = (1 - step - part).abs().prod(1)  # [N]
+        found, is_found = _find(voxels, _pack(base.long() + step, 0) // _SIDES)
+        for k in range(int(runs.max())):
+            cell = (starts[found] + k).clamp(max=len(cells.key) - 1)
+            alike = (cells.normal[cell] * normals).sum(1).clamp(min=0).square() + 1e-6
+            alike = alike * weight * (is_found & (k < runs[found]))  # [N]
+            total.addcmul_(values[cell], alike[:, None])
+            sums += alike
+    return total / sums.clamp(min=1e-20)[:, None]
+
+
+def _voxels(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Places that hold cells: key, first cell and number of cells (one per side), `[U]` each."""
+    voxels, runs = torch.unique_consecutive(key // _SIDES, return_counts=True)
+    return voxels, torch.cumsum(runs, 0) - runs, runs
+
+
+def _side(normal: torch.Tensor) -> torch.Tensor:
+    """Main direction `[N]`, 0..5, of normals `[N, 3]`."""
+    axis = normal.abs().argmax(1, keepdim=True)  # [N, 1]
+    return (2 * axis + (normal.gather(1, axis) < 0)).squeeze(1)
+
+
+def _pack(voxel: torch.Tensor, side: torch.Tensor | int) -> torch.Tensor:
+    """Key of a voxel `[N, 3]` and a side; keys of one voxel follow one another."""
+    x, y, z = voxel.unbind(1)
+    return (((x << _BITS) + y << _BITS) + z) * _SIDES + side
+
+
+def _unpack(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Voxel `[C, 3]` and side `[C]`."""
+    place, mask = key // _SIDES, (1 << _BITS) - 1
+    voxel = torch.stack([place >> 2 * _BITS, place >> _BITS & mask, place & mask], 1)
+    return voxel, key % _SIDES
+
+
+def _coarser(key: torch.Tensor, keep_side: bool) -> torch.Tensor:
+    """Keys of the parents, on a grid of half the resolution (the empty border stays)."""
+    voxel, side = _unpack(key)
+    voxel = (voxel + _OFFSET) >> 1  # keeps at least _OFFSET empty voxels below
+    return _pack(voxel, side if keep_side else torch.zeros_like(side))
+
+
+def _find(keys: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Index of each wanted key in sorted ones, and whether it is there."""
+    index = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+    return index, keys[index] == wanted
+
+
+def _link(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Neighbours and conductances `[C, K]`: nearby cells of one side, all sides of one voxel."""
+    count = len(key)
+    own = torch.arange(count, device=key.device)
+    voxel, side = _unpack(key)
+    columns, links = [], []
+    for step in _HALF_STEPS:
+        offset = torch.tensor(step, device=key.device)
+        found, is_found = _find(key, _pack(voxel + offset, side))
+        forward = torch.where(is_found, found, own)
+        backward = own.clone()
+        backward[found[is_found]] = own[is_found]
+        length = sum(part * part for part in step) ** 0.5
+        for neighbour in (forward, backward):
+            columns.append(neighbour)
+            links.append((neighbour != own) / length)
+    for turn in range(1, _SIDES):
+        found, is_found = _find(key, _pack(voxel, (side + turn) % _SIDES))
+        columns.append(torch.where(is_found, found, own))
+        links.append(is_found.float())
+    return torch.stack(columns, 1), torch.stack(links, 1)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns disagreements between views into one colour gain per view and channel."""
+
+import torch
+
+_DARKEST, _BRIGHTEST = 0.06, 0.985
+"""Values outside of this say nothing of a gain: noise, or cut off."""
+_LEAST_FACING_SHARE = 0.02
+"""A cell counts where a view's trust is at least this share of the view's highest."""
+_FEWEST_CELLS = 12
+_LARGEST_LOG_GAIN = 0.5
+_PRIOR_CELLS = 2.0
+"""How many cells' worth of evidence it takes to move a view."""
+
+
+def match_views(
+    colour: torch.Tensor, quality: torch.Tensor, view_weights: tuple[float, ...]
+) -> torch.Tensor:
+    """Find the gains that make views agree where they overlap.
+
+    Pairs of views are compared by the weighted median of their ratios over the cells that both
+    see, which ignores where they show different things; one least-squares fit over all pairs then
+    gives each view's gain. The most trusted view keeps its colours.
+
+    Args:
+        colour: `[V, C, 3]` sRGB, mean over each cell.
+        quality: `[V, C]`, mean trust, 0 where not seen.
+        view_weights: V relative trusts.
+
+    Returns:
+        `[V, 3]`, to be multiplied onto the views' sRGB values; 1 for views that overlap nothing.
+    """
+    num_views = len(view_weights)
+    clear = (colour > _DARKEST).all(2) & (colour < _BRIGHTEST).all(2)  # [V, C]
+    clear &= quality > _LEAST_FACING_SHARE * quality.amax(1, keepdim=True)
+    logs = colour.clamp(min=1e-4).log()  # [V, C, 3]
+    matrix = torch.zeros(3, num_views, num_views, dtype=torch.float64)
+    target = torch.zeros(3, num_views, dtype=torch.float64)
+    for a in range(num_views):
+        for b in range(a + 1, num_views):
+            both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
+            if len(both) < _FEWEST_CELLS:
+                continue
+            weight = (quality[a, both] * quality[b, both]).sqrt()
+            ratio, spread = _robust_ratio(logs[b, both] - logs[a, both], weight)  # [3] each
+            trust = len(both) / (1 + (spread / 0.05) ** 2)
+            matrix[:, a, a] += trust
+            matrix[:, b, b] += trust
+            matrix[:, a, b] -= trust
+            matrix[:, b, a] -= trust
+            target[:, a] += trust * ratio
+            target[:, b] -= trust * ratio
+    anchor = max(range(num_views), key=lambda view: view_weights[view])
+    matrix += torch.eye(num_views, dtype=torch.float64) * _PRIOR_CELLS
+    matrix[:, anchor, anchor] += 1e9
+    gains = torch.linalg.solve(matrix, target)  # [3, V]
+    gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
+    return gains.T.to(colour)  # [V, 3]
+
+
+def _robust_ratio(
+    difference: torch.Tensor, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted median `[3]` of differences `[M, 3]`, and their typical distance from it."""
+    centre = _weighted_median(difference, weight)
+    spread = _weighted_median((difference - centre.to(difference)).abs(), weight)
+    return centre, spread
+
+
+def _weighted_median(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted medians `[3]` of the columns of `[M, 3]`, on the CPU in float64."""
+    ordered, order = values.sort(dim=0)
+    share = weight[order].double().cumsum(0)  # [M, 3]
+    index = (share < share[-1:] / 2).sum(0, keepdim=True).clamp(max=len(values) - 1)
+    return ordered.gather(0, index)[0].double().cpu()

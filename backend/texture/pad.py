@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns a texture with empty space between its charts into one without, for every mip level."""
+
+import torch
+from torch.nn import functional
+
+_RINGS = 4
+"""Texels around a chart that continue its border; farther out the colours blend."""
+
+
+def pad_texture(colour: torch.Tensor, is_covered: torch.Tensor) -> torch.Tensor:
+    """Fill what no chart covers with the colours around it.
+
+    Args:
+        colour: `[T, T, 3]`, valid where covered.
+        is_covered: `[T, T]` bool.
+
+    Returns:
+        `[T, T, 3]`, unchanged where covered. A texel of a mip level is then a mean of colours that
+        belong to the charts it touches; no background enters.
+
+    Source: push-pull after Gortler et al. 1996, "The Lumigraph", section 3.4.
+    """
+    if not bool(is_covered.any()):
+        return colour
+    image = colour.permute(2, 0, 1)[None]  # [1, 3, T, T]
+    weight = is_covered[None, None].float()  # [1, 1, T, T]
+    image = image * weight
+    for _ in range(_RINGS):
+        image, weight = _grow(image, weight)
+    return _fill(image, weight)[0].permute(1, 2, 0)  # [T, T, 3]
+
+
+def _grow(image: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the empty texels beside filled ones the mean of those."""
+    share = functional.avg_pool2d(weight, 3, 1, 1)  # [1, 1, H, W]
+    mean = functional.avg_pool2d(image * weight, 3, 1, 1) / share.clamp(min=1e-6)
+    image = torch.where(weight > 0, image, mean)
+    weight = torch.where(share > 1e-6, torch.ones_like(weight), weight)
+    return image * weight, weight
+
+
+def _fill(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Fill the empty texels from the next coarser level, `[1, 3, H, W]`."""
+    height, width = image.shape[-2:]
+    if height == 1 or width == 1 or bool((weight > 0).all()):
+        total = weight.sum().clamp(min=1e-6)
+        mean = (image * weight).sum((2, 3), keepdim=True) / total
+        return torch.where(weight > 0, image, mean)
+    share = functional.avg_pool2d(weight, 2, ceil_mode=True)
+    mean = functional.avg_pool2d(image * weight, 2, ceil_mode=True) / share.clamp(min=1e-6)
+    coarse = _fill(mean, (share > 1e-6).float())
+    smooth = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+    return torch.where(weight > 0, image, smooth)

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns painted views into lookups: which texels a view sees, how well, and in which colour."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from ..data import Camera
+from ..render.camera import directions_to_camera, project, screen_to_pixels, stack_cameras
+from ..render.rasterize import rasterize
+from .atlas import Surface, Texels
+from .colour import srgb_to_linear
+
+_TOLERANCE_PX = 1.5
+"""Depths that agree within this many pixels' extent belong to one layer."""
+_STEEPEST = 8.0
+"""Depth change per pixel, in pixels' extents, up to which a face's plane is followed."""
+_CREASE_COSINE = 0.85
+"""Faces that meet at a smaller cosine than this are not mixed if it can be avoided."""
+_ACROSS_CREASE = 0.02
+_LEAST_SUPPORT = 0.25
+"""Share of the bilinear weight that must fall on the texel's own layer."""
+_RAMP_PX = 8
+"""Pixels from a depth edge over which trust rises to its full height."""
+_EDGE_TRUST = 1e-3
+_BACK_TRUST = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ViewMap:
+    """One view: what its pixels see, and their colours.
+
+    Attributes:
+        camera: Its camera.
+        triangle: `[S, S]` int64, -1 where there is nothing or the pixel may not be read.
+        nearness: `[S, S]`, linear on the screen, see `backend.render.camera.project`.
+        light: `[S, S, 3]` linear light.
+        edge: `[S, S]`, pixels to the nearest depth edge, silhouette or border, at most _RAMP_PX.
+        crease: `[S, S]`, the same with creases among the edges.
+        slopes: `[F, 2]`, change of the nearness of each face per column and row.
+    """
+
+    camera: Camera
+    triangle: torch.Tensor
+    nearness: torch.Tensor
+    light: torch.Tensor
+    edge: torch.Tensor
+    crease: torch.Tensor
+    slopes: torch.Tensor
+
+    @property
+    def size(self) -> int:
+        """Pixels per side."""
+        return self.triangle.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Where N texels lie in one view.
+
+    Attributes:
+        place: `[N, 2]` columns and rows, pixel centres at .5.
+        pixels: `[N, 4]` int64, the flat indices of the four pixels around it.
+        weights: `[N, 4]`, bilinear among the pixels of the texel's own layer, sum 1 or 0.
+        quality: `[N]`, trust, 0 where the view does not see the texel.
+    """
+
+    place: torch.Tensor
+    pixels: torch.Tensor
+    weights: torch.Tensor
+    quality: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How a view's trust is weighed.
+
+    Attributes:
+        power: Of the facing cosine.
+        least_facing: Cosine below which a view sees nothing.
+        guard_px: Pixels next to depth edges that are read only if nothing else is.
+    """
+
+    power: float
+    least_facing: float
+    guard_px: float
+
+
+def map_view(
+    surface: Surface, camera: Camera, colour: torch.Tensor, mask: torch.Tensor | None
+) -> ViewMap:
+    """Rasterise the mesh from one camera at the size of its picture.
+
+    Args:
+        surface: The mesh.
+        camera: The view's camera.
+        colour: `[S, S, 3]` sRGB.
+        mask: `[S, S]` bool, the pixels that may be read; None for all.
+    """
+    size = colour.shape[0]
+    device = surface.corners.device
+    screen = project(surface.corners.reshape(-1, 3), [camera])[0]  # [F * 3, 3]
+    pixels = screen_to_pixels(screen[:, :2], size)
+    corners = torch.cat([pixels, screen[:, 2:]], 1).view(-1, 3, 3)  # [F, 3, 3]
+    view = torch.zeros(len(corners), dtype=torch.int64, device=device)
+    fragments = rasterize(corners, view, 1, size, size)
+    triangle, nearness = fragments.triangle[0], fragments.inverse_depth[0]
+    slopes = _slopes(surface, camera, size, corners[:, :, 2].mean(1))
+    edges, creases = _find_edges(triangle, nearness, slopes, surface.normals, camera)
+    if mask is not None:
+        triangle = torch.where(mask.to(device), triangle, torch.full_like(triangle, -1))
+        edges = edges | (triangle < 0)
+    light = srgb_to_linear(colour.to(device, torch.float32))
+    edge, crease = _distance(edges), _distance(edges | creases)
+    return ViewMap(camera, triangle, nearness, light, edge, crease, slopes)
+
+
+def look_up(view: ViewMap, surface: Surface, texels: Texels, trust: Trust) -> Lookup:
+    """Find N texels in a view, with a visibility test against the view's own depth.
+
+    A pixel counts if its depth is where the texel's plane lies at that pixel, so the bias follows
+    the slope by itself and neither background nor another layer is ever mixed in.
+    """
+    screen = project(texels.point, [view.camera])[0]  # [N, 3]
+    place, nearness = screen_to_pixels(screen[:, :2], view.size), screen[:, 2]
+    towards = directions_to_camera(texels.point, view.camera)
+    facing = (towards * texels.normal).sum(1)  # [N]
+    base = torch.floor(place - 0.5)
+    part = place - 0.5 - base
+    slope = view.slopes[texels.face]  # [N, 2]
+    tolerance = _tolerance(view.camera, view.size, nearness)
+    pixels, soft, hard = [], [], []
+    for row in (0, 1):
+        for column in (0, 1):
+            step = torch.tensor([column, row], device=base.device)
+            weight = (1 - step - part).abs().prod(1)  # [N]
+            pixel, is_inside = _flat_pixel(base + step, view.size)
+            seen = view.triangle.view(-1)[pixel]
+            expected = nearness + (slope * (base + step + 0.5 - place)).sum(1)
+            gap = (view.nearness.view(-1)[pixel] - expected).abs()
+            is_own = seen == texels.face
+            is_layer = is_own | ((gap <= tolerance) & (facing > 0))
+            is_layer &= is_inside & (seen >= 0)
+            cosine = (surface.normals[seen.clamp(min=0)] * texels.normal).sum(1)
+            is_smooth = is_own | (cosine > _CREASE_COSINE)
+            hard.append(weight * is_layer)
+            soft.append(hard[-1] * (is_smooth + _ACROSS_CREASE * ~is_smooth))
+            pixels.append(pixel)
+    support = torch.stack(hard, 1).sum(1)  # [N]
+    weights = torch.stack(soft, 1)  # [N, 4]
+    total = weights.sum(1, keepdim=True)
+    quality = _quality(view, place, facing, trust, nearness)
+    quality = torch.where(support >= _LEAST_SUPPORT, quality, torch.zeros_like(quality))
+    return Lookup(place, torch.stack(pixels, 1), weights / total.clamp(min=1e-12), quality)
+
+
+def sample_bilinear(view: ViewMap, lookup: Lookup) -> torch.Tensor:
+    """Linear light `[N, 3]`, from the pixels of the texel's own layer only."""
+    light = view.light.view(-1, 3)
+    total = light[lookup.pixels[:, 0]] * lookup.weights[:, :1]  # [N, 3]
+    for k in (1, 2, 3):
+        total = total.addcmul_(light[lookup.pixels[:, k]], lookup.weights[:, k : k + 1])
+    return total
+
+
+def sample_sharp(view: ViewMap, lookup: Lookup) -> torch.Tensor:
+    """Linear light `[N, 3]`, cubic where the surface is smooth all around, else bilinear.
+
+    Source: Keys 1981, "Cubic Convolution Interpolation" (a = -1/2).
+    """
+    total = sample_bilinear(view, lookup)
+    is_clean = _sample_map(view.crease, lookup.place) >= 2.0
+    chosen = torch.nonzero(is_clean).squeeze(1)  # [M]
+    place = lookup.place[chosen]
+    base = torch.floor(place - 0.5)
+    kernel = _cubic_weights(place - 0.5 - base)  # [M, 2, 4]
+    light = view.light.view(-1, 3)
+    result = torch.zeros_like(total[chosen])
+    low, high = torch.full_like(result, torch.inf), torch.full_like(result, -torch.inf)
+    for row in range(4):
+        for column in range(4):
+            step = torch.tensor([column - 1, row - 1], device=base.device)
+            pixel, _ = _flat_pixel(base + step, view.size)
+            value = light[pixel]  # [M, 3]
+            result += value * (kernel[:, 0, column] * kernel[:, 1, row])[:, None]
+            low, high = torch.minimum(low, value), torch.maximum(high, value)
+    total[chosen] = torch.minimum(torch.maximum(result, low), high)
+    return total
+
+
+def _cubic_weights(part: torch.Tensor) -> torch.Tensor:
+    """Weights `[M, 2, 4]` of the four pixels around a place, its fraction `[M, 2]` given."""
+    square, cube = part * part, part * part * part
+    first = -0.5 * cube + square - 0.5 * part
+    second = 1.5 * cube - 2.5 * square + 1
+    third = -1.5 * cube + 2 * square + 0.5 * part
+    return torch.stack([first, second, third, 0.5 * cube - 0.5 * square], -1)
+
+
+def _quality(
+    view: ViewMap,
+    place: torch.Tensor,
+    facing: torch.Tensor,
+    trust: Trust,
+    nearness: torch.Tensor,
+) -> torch.Tensor:
+    """Trust `[N]` from the facing angle, the distance to depth edges and the resolution."""
+    cosine = torch.where(facing > 0, facing, -facing)
+    angle = cosine.clamp(min=0) ** trust.power * torch.where(facing > 0, 1.0, _BACK_TRUST)
+    angle = torch.where(cosine >= trust.least_facing, angle, torch.zeros_like(angle))
+    edge = _sample_map(view.edge, place) - trust.guard_px
+    ramp = (edge / (_RAMP_PX - trust.guard_px)).clamp(0, 1)
+    pixels_per_unit = view.size / view.camera.width
+    scale = torch.ones_like(nearness) if view.camera.is_orthographic else nearness
+    return angle * (_EDGE_TRUST + ramp) * scale * pixels_per_unit
+
+
+def _flat_pixel(pixel: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flat index of pixels `[N, 2]`, clamped to the picture, and which are inside."""
+    clamped = pixel.clamp(0, size - 1)
+    is_inside = (clamped == pixel).all(1)
+    clamped = clamped.long()
+    return clamped[:, 1] * size + clamped[:, 0], is_inside
+
+
+def _sample_map(values: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Bilinear values `[N]` of a map `[S, S]`; zero outside."""
+    grid = (place * (2 / values.shape[0]) - 1)[None, None]  # [1, 1, N, 2]
+    sampled = functional.grid_sample(values[None, None], grid, align_corners=False)
+    return sampled[0, 0, 0]
+
+
+def _tolerance(camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
+    """Nearness that `_TOLERANCE_PX` pixels' extents make, the shape of `nearness`."""
+    extent = _TOLERANCE_PX * camera.width / size
+    # Of a perspective camera a pixel spans depth * width / size, and d(1 / depth) = d / depth^2.
+    return torch.full_like(nearness, extent) if camera.is_orthographic else extent * nearness
+
+
+def _slopes(surface: Surface, camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
+    """Change of the nearness per column and row over each face's plane, `[F, 2]`."""
+    stacked = stack_cameras([camera], surface.normals.device)
+    normal = surface.normals @ stacked.axes[0].T  # [F, 3]
+    if camera.is_orthographic:
+        divisor = -normal[:, 2]
+    else:
+        corner = surface.corners[:, 0] @ stacked.axes[0].T + stacked.translation[0]
+        divisor = (normal * corner).sum(1)
+    divisor = torch.where(divisor.abs() < 1e-6, divisor.new_tensor(1e-6), divisor)
+    pixel = camera.width / size
+    slopes = normal[:, :2] / divisor[:, None] * pixel
+    slopes = slopes * torch.tensor([1.0, -1.0], device=slopes.device)  # rows grow downwards
+    limit = _STEEPEST / _TOLERANCE_PX * _tolerance(camera, size, nearness)[:, None]
+    return slopes * (limit / slopes.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
+
+
+def _find_edges(
+    triangle: torch.Tensor,
+    nearness: torch.Tensor,
+    slopes: torch.Tensor,
+    normals: torch.Tensor,
+    camera: Camera,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels `[S, S]` beside a jump in depth (or the background or the border), and at creases."""
+    size = triangle.shape[0]
+    face = triangle.clamp(min=0)
+    slope, normal = slopes[face], normals[face]  # [S, S, 2], [S, S, 3]
+    tolerance = _tolerance(camera, size, nearness)
+    edges, creases = triangle < 0, torch.zeros_like(triangle, dtype=torch.bool)
+    for axis, other in ((0, 1), (1, 0)):  # along columns, along rows
+        count = size - 1
+        first = [part.narrow(other, 0, count) for part in (triangle, nearness, slope, normal)]
+        second = [part.narrow(other, 1, count) for part in (triangle, nearness, slope, normal)]
+        step = second[1] - first[1]
+        gap = torch.minimum((step - first[2][..., axis]).abs(), (step - second[2][..., axis]).abs())
+        is_joined = (gap <= tolerance.narrow(other, 0, count)) | (first[0] == second[0])
+        is_joined &= (first[0] >= 0) & (second[0] >= 0)
+        is_crease = (first[3] * second[3]).sum(-1) < _CREASE_COSINE
+        for start in (0, 1):
+            edges.narrow(other, start, count).logical_or_(~is_joined)
+            creases.narrow(other, start, count).logical_or_(is_crease)
+    edges[[0, -1]] = True
+    edges[:, [0, -1]] = True
+    return edges, creases
+
+
+def _distance(edges: torch.Tensor) -> torch.Tensor:
+    """Pixels `[S, S]` to the nearest edge pixel (larger of columns and rows), up to _RAMP_PX."""
+    grown = edges.float()[None, None]  # [1, 1, S, S]
+    distance = 1 - grown
+    for _ in range(_RAMP_PX - 1):
+        grown = functional.max_pool2d(grown, 3, 1, 1)
+        distance += 1 - grown
+    return distance[0, 0]
