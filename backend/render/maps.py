@@ -96,7 +96,8 @@ def blend_corners(values: torch.Tensor, faces: torch.Tensor, weights: torch.Tens
     Returns:
         `[N, C]`.
     """
-    total = values[faces[:, 0]] * weights[:, :1]  # [N, C]
+    total = values.index_select(0, faces[:, 0]) * weights[:, :1]  # [N, C]
     for corner in (1, 2):
-        total = total.addcmul_(values[faces[:, corner]], weights[:, corner : corner + 1])
+        share = weights[:, corner : corner + 1]
+        total = total.addcmul_(values.index_select(0, faces[:, corner]), share)
     return total

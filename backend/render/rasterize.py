@@ -59,7 +59,31 @@ def rasterize(
     Returns:
         The fragments. Both sides of a triangle are drawn; of equal depths the higher index wins.
     """
-    most = MAX_ITEMS_GPU if corners.device.type == "cuda" else MAX_ITEMS_CPU
+    size = (height, width)
+    buffer = find_nearest(corners, view, num_views, size, has_thin_parts=has_thin_parts)
+    triangle, inverse = unpack(buffer)
+    weights = torch.zeros(len(buffer), 3, device=corners.device)
+    for pixel in split_visible(buffer):
+        weights[pixel] = weights_at(corners, triangle[pixel], pixel, size)
+    shape = (num_views, height, width)
+    return Fragments(triangle.view(shape), weights.view(*shape, 3), inverse.view(shape))
+
+
+def find_nearest(
+    corners: torch.Tensor,
+    view: torch.Tensor,
+    num_views: int,
+    size: tuple[int, int],
+    *,
+    has_thin_parts: bool,
+) -> torch.Tensor:
+    """The z-buffer itself, see `rasterize` for the arguments and `unpack` for what is in it.
+
+    Returns:
+        `[V * H * W]` int64.
+    """
+    height, width = size
+    most = _most_items(corners.device)
     buffer = torch.zeros(num_views * height * width, dtype=torch.int64, device=corners.device)
     is_drawn = (corners[:, :, 2] > 0).all(1) & corners.flatten(1).isfinite().all(1)  # [K]
     first_row, num_rows = rows_of(corners, height, width)  # [K]
@@ -67,15 +91,48 @@ def rasterize(
     for group in split_by_count(num_rows[chosen], most):
         part = chosen[group]
         spans = find_spans(corners[part].double(), first_row[part], num_rows[part], width)
+        spans.pixel.add_((view[part] * (height * width)).index_select(0, spans.owner))
         for run in split_by_count(spans.count, most):
-            owner, row, column, near = pixels_of(spans, run)
-            owner = part[owner]
-            _put(buffer, (view[owner] * height + row) * width + column, near, owner)
+            owner, pixel, near = pixels_of(spans, run)
+            _put(buffer, pixel, near, part.index_select(0, owner))
     if has_thin_parts:
-        _put_thin(buffer, corners, view, is_drawn, (height, width), most)
-    triangle = ((buffer & 0xFFFFFFFF) - 1).view(num_views, height, width)  # [V, H, W]
-    inverse = (buffer >> 32).to(torch.int32).view(torch.float32).view(num_views, height, width)
-    return Fragments(triangle, _barycentric(corners, triangle, most), inverse)
+        _put_thin(buffer, corners, view, is_drawn, size, most)
+    return buffer
+
+
+def unpack(buffer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Nearest triangle (-1: none) and its inverse depth (0: none) of z-buffer entries `[N]`."""
+    return (buffer & 0xFFFFFFFF) - 1, (buffer >> 32).to(torch.int32).view(torch.float32)
+
+
+def split_visible(buffer: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The entries `[N]` of a z-buffer that show something, in parts that bound the memory."""
+    return torch.nonzero(buffer).squeeze(1).split(_most_items(buffer.device))
+
+
+def weights_at(
+    corners: torch.Tensor, triangle: torch.Tensor, pixel: torch.Tensor, size: tuple[int, int]
+) -> torch.Tensor:
+    """Where pixel centres lie in triangles.
+
+    Args:
+        corners: `[K, 3, 3]` as for `rasterize`.
+        triangle: `[N]` int64.
+        pixel: `[N]` int64, entries of the z-buffer.
+        size: Rows and columns of the picture.
+
+    Returns:
+        `[N, 3]` float32 barycentric coordinates, linear on the screen, as `Fragments` has them.
+    """
+    height, width = size
+    corner = corners[..., :2].flatten(1).index_select(0, triangle).view(-1, 3, 2).double()
+    centre = torch.stack([pixel % width, pixel // width % height], 1) + 0.5  # [N, 2]
+    return _weights(corner, centre.double()).float()
+
+
+def _most_items(device: torch.device) -> int:
+    """How many rows or pixels to work on at a time."""
+    return MAX_ITEMS_GPU if device.type == "cuda" else MAX_ITEMS_CPU
 
 
 def interpolate(
@@ -126,19 +183,6 @@ def _put_thin(
         part = chosen[group]
         owner, pixel, near = find_line_pixels(corners, view, part, num_steps[group], before, size)
         _put(buffer, pixel, near, owner)
-
-
-def _barycentric(corners: torch.Tensor, triangle: torch.Tensor, most: int) -> torch.Tensor:
-    """Barycentric coordinates `[V, H, W, 3]` of every pixel centre in the triangle it sees."""
-    _, height, width = triangle.shape
-    flat = triangle.flatten()  # [V * H * W]
-    result = torch.zeros(len(flat), 3, device=corners.device)
-    for pixel in torch.nonzero(flat >= 0).squeeze(1).split(most):
-        corner = corners[flat[pixel]][..., :2].double()  # [N, 3, 2]
-        x = (pixel % width + 0.5).double()
-        y = (pixel // width % height + 0.5).double()
-        result[pixel] = _weights(corner, torch.stack([x, y], 1)).float()
-    return result.view(*triangle.shape, 3)  # [V, H, W, 3]
 
 
 def _weights(corner: torch.Tensor, point: torch.Tensor) -> torch.Tensor:

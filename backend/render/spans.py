@@ -16,16 +16,14 @@ class Spans:
 
     Attributes:
         owner: `[S]` int64, the triangle.
-        first: `[S]` int64, column of the leftmost pixel.
-        row: `[S]` int64.
+        pixel: `[S]` int64, the leftmost one's number within its picture.
         count: `[S]` int64, pixels.
-        nearness: `[S]` float64, at the centre of the first pixel.
-        slope: `[S]` float64, what nearness gains per pixel.
+        nearness: `[S]` float32, at the centre of the first pixel.
+        slope: `[S]` float32, what nearness gains per pixel.
     """
 
     owner: torch.Tensor
-    first: torch.Tensor
-    row: torch.Tensor
+    pixel: torch.Tensor
     count: torch.Tensor
     nearness: torch.Tensor
     slope: torch.Tensor
@@ -61,7 +59,7 @@ def expand(count: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Repeat items by their counts `[N]`: index of the item and number within it, each `[M]`."""
     owner = torch.repeat_interleave(count)  # [M]
     number = torch.arange(len(owner), device=count.device)
-    return owner, number - (torch.cumsum(count, 0) - count)[owner]
+    return owner, number.sub_((torch.cumsum(count, 0) - count).index_select(0, owner))
 
 
 def rows_of(corners: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,7 +91,7 @@ def find_spans(
         Spans with at least one pixel.
     """
     owner, number = expand(num_rows)  # [S]
-    row = first_row[owner] + number
+    row = first_row.index_select(0, owner) + number
     y = row + 0.5
     top, middle, bottom = _sorted_by_row(corners)  # [3, K] each
     a, b, c = (point.index_select(1, owner) for point in (top, middle, bottom))  # [3, S]
@@ -114,16 +112,17 @@ def find_spans(
     # A run shorter than a pixel holds one centre at most and needs no slope.
     slope = (z_right - z_left) / run.clamp(min=1)
     near = torch.lerp(z_left, z_right, share)
-    return Spans(owner[kept], first.long(), row[kept], count[kept].long(), near, slope)
+    pixel = row[kept] * width + first.long()
+    return Spans(owner[kept], pixel, count[kept].long(), near.float(), slope.float())
 
 
-def pixels_of(spans: Spans, part: slice) -> tuple[torch.Tensor, ...]:
-    """Pixels of some spans: owner, row, column and nearness (float32), each `[M]`."""
+def pixels_of(spans: Spans, part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pixels of some spans: owner, number of the pixel in its picture, nearness, each `[M]`."""
     index, number = expand(spans.count[part])  # [M]
-    near = spans.nearness[part].float()[index]
-    near = torch.addcmul(near, spans.slope[part].float()[index], number.float())
-    column = spans.first[part][index] + number
-    return spans.owner[part][index], spans.row[part][index], column, near
+    near = spans.nearness[part].index_select(0, index)
+    slope = spans.slope[part].index_select(0, index)
+    pixel = spans.pixel[part].index_select(0, index) + number
+    return spans.owner[part].index_select(0, index), pixel, near.addcmul_(slope, number.float())
 
 
 def _sorted_by_row(corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a mesh and cameras into what each camera sees of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,11 @@ from .camera import (
     screen_to_pixels,
     stack_cameras,
     to_camera_space,
+    view_depth,
 )
 from .clip import clip_near, near_plane
 from .maps import blend_corners, encode_normals, encode_positions, face_normals, vertex_normals
-from .rasterize import Fragments, rasterize
+from .rasterize import find_nearest, split_visible, unpack, weights_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +182,36 @@ def make_surface(mesh: Mesh, device: torch.device) -> Surface:
     return Surface(vertices, faces, normals, vertex_normals(vertices, faces))
 
 
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A mesh as one camera sees it, cut off behind it.
+
+    Attributes:
+        corners: `[K, 3, 3]` float64: column, row, nearness; see `rasterize`.
+        face: `[K]` int64, the face that each triangle is (a part of).
+        blend: `[K, 3, 3]` float64, the triangle's corners as blends of the face's; None if no face
+            was cut.
+    """
+
+    corners: torch.Tensor
+    face: torch.Tensor
+    blend: torch.Tensor | None
+
+
+def project_surface(surface: Surface, camera: Camera, size_px: int) -> Screen:
+    """Project a mesh into the pixels of a camera's picture."""
+    stacked = stack_cameras([camera], surface.vertices.device, torch.float64)
+    local = to_camera_space(surface.vertices.double(), stacked)[0]  # [P, 3]
+    near = near_plane(-local[:, 2], camera.is_orthographic)
+    corners, face, blend = clip_near(local[surface.faces], near)
+    screen = project_local(corners.reshape(1, -1, 3), stacked)[0]  # [K * 3, 3]
+    pixel = screen_to_pixels(screen[:, :2], size_px)
+    return Screen(torch.cat([pixel, screen[:, 2:]], 1).view(-1, 3, 3), face, blend)
+
+
 def find_visible(
     surface: Surface, camera: Camera, config: RenderConfig
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Find what a camera sees at the centre of each pixel.
 
     Args:
@@ -191,45 +219,26 @@ def find_visible(
         camera: The camera.
         config: Size of the picture.
 
-    Returns:
-        `[H, W]` int64, index of the visible face, -1 where there is none; and perspective-correct
-        barycentric coordinates `[N, 3]` float32 in it, for the N pixels that see one, row by row.
+    Yields:
+        For a part of the pixels that see something: their numbers, row by row, `[N]` int64; the
+        visible face `[N]` int64; perspective-correct barycentric coordinates `[N, 3]` float32.
     """
-    size = config.size_px
     if len(surface.faces) == 0:
-        nothing = torch.full((size, size), -1, device=surface.faces.device)
-        return nothing, surface.vertices[:0]
-    stacked = stack_cameras([camera], surface.vertices.device, torch.float64)
-    local = to_camera_space(surface.vertices.double(), stacked)[0]  # [P, 3]
-    near = near_plane(-local[:, 2], camera.is_orthographic)
-    corners, face, blend = clip_near(local[surface.faces], near)
-    screen = project_local(corners.reshape(1, -1, 3), stacked)[0]  # [K * 3, 3]
-    pixel = screen_to_pixels(screen[:, :2], size)
-    screen = torch.cat([pixel, screen[:, 2:]], 1).view(-1, 3, 3)  # [K, 3, 3]
-    view = torch.zeros(len(screen), dtype=torch.int64, device=screen.device)
-    fragments = rasterize(screen, view, 1, size, size, has_thin_parts=config.has_thin_parts)
-    return _in_original_faces(fragments, screen, face, blend, camera.is_orthographic)
-
-
-def _in_original_faces(
-    fragments: Fragments,
-    screen: torch.Tensor,
-    face: torch.Tensor,
-    blend: torch.Tensor | None,
-    is_orthographic: bool,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """From parts in screen space to faces in space, see `find_visible`."""
-    part = fragments.triangle[0]  # [H, W]
-    seen = part >= 0
-    weights, owner = fragments.barycentric[0][seen], part[seen]  # [N, 3], [N]
-    if not is_orthographic:
-        weights = weights * screen[owner][:, :, 2].float()
-        weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
-    if blend is not None:
-        weights = torch.einsum("nk,nkc->nc", weights, blend[owner].float())  # [N, 3]
-    triangle = torch.full_like(part, -1)
-    triangle[seen] = face[owner]
-    return triangle, weights
+        return
+    size = (config.size_px, config.size_px)
+    screen = project_surface(surface, camera, config.size_px)
+    view = torch.zeros(len(screen.corners), dtype=torch.int64, device=screen.corners.device)
+    buffer = find_nearest(screen.corners, view, 1, size, has_thin_parts=config.has_thin_parts)
+    for pixel in split_visible(buffer):
+        part, _ = unpack(buffer[pixel])  # [N]
+        weights = weights_at(screen.corners, part, pixel, size)  # [N, 3]
+        if not camera.is_orthographic:
+            weights = weights * screen.corners[..., 2].index_select(0, part).float()
+            weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
+        if screen.blend is not None:
+            blend = screen.blend.index_select(0, part).float()  # [N, 3, 3]
+            weights = torch.einsum("nk,nkc->nc", weights, blend)  # [N, 3]
+        yield pixel, screen.face.index_select(0, part), weights
 
 
 def _empty_views(cameras: Sequence[Camera], size: int, device: torch.device) -> Views:
@@ -250,23 +259,19 @@ def _fill_view(
     views: Views, index: int, surface: Surface, camera: Camera, config: RenderConfig
 ) -> None:
     """Render one view into its place."""
-    triangle, weights = find_visible(surface, camera, config)
-    views.triangle[index] = triangle.to(views.triangle.device)
-    seen = triangle >= 0  # [H, W]
-    owner = triangle[seen]  # [N]
-    corner = surface.faces[owner]  # [N, 3]
-    point = blend_corners(surface.vertices, corner, weights)  # [N, 3]
-    normal = blend_corners(surface.vertex_normals, corner, weights)
-    towards = directions_to_camera(point, camera)
-    facing = (surface.face_normals[owner] * towards).sum(1).clamp(0, 1)
-    stacked = stack_cameras([camera], point.device)
-    depth = -to_camera_space(point, stacked)[0, :, 2]  # [N]
-    place = seen.to(views.triangle.device)
-    for target, values in (
-        (views.barycentric, weights),
-        (views.depth, depth),
-        (views.facing, facing),
-        (views.normal, encode_normals(normal).clamp(0, 1)),
-        (views.position, encode_positions(point).clamp(0, 1)),
-    ):
-        target[index][place] = values.to(target.device)
+    for pixel, face, weights in find_visible(surface, camera, config):
+        corner = surface.faces.index_select(0, face)  # [N, 3]
+        point = blend_corners(surface.vertices, corner, weights)  # [N, 3]
+        normal = blend_corners(surface.vertex_normals, corner, weights)
+        towards = directions_to_camera(point, camera)
+        facing = (surface.face_normals.index_select(0, face) * towards).sum(1).clamp(0, 1)
+        for target, values in (
+            (views.triangle, face),
+            (views.barycentric, weights),
+            (views.depth, view_depth(point, [camera])[0]),
+            (views.facing, facing),
+            (views.normal, encode_normals(normal).clamp(0, 1)),
+            (views.position, encode_positions(point).clamp(0, 1)),
+        ):
+            flat = target[index].flatten(0, 1)  # [H * W, ...]
+            flat.index_copy_(0, pixel.to(target.device), values.to(target.device))
