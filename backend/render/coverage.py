@@ -54,7 +54,7 @@ class CoverageConfig:
     preference: float = 0.7
     num_samples: int = 30_000
     num_directions: int = 64
-    size_px: int = 512
+    size_px: int = 384
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 """Turns triangles that may fall between pixel centres into lines of pixels, so that none is lost.
 
 Pixel centres miss parts of a wire or of a blade seen from its edge. Such a triangle is drawn along
-its longest edge, wherever neither of the two pixel centres beside that line shows anything as near:
-an unbroken surface covers one of them, and stays as it is.
+its longest edge, wherever none of the pixel centres beside that line shows anything as near: an
+unbroken surface covers one of them, and stays as it is.
 """
 
 import torch
@@ -12,6 +12,9 @@ from .spans import expand, longest_edges
 
 THINNEST_SAFE_PX = 1.0
 """A triangle at least this high cannot pass between pixel centres for long."""
+
+ROUNDING = 1e-6
+"""Relative error of the buffer's nearness."""
 
 
 def find_thin(
@@ -64,25 +67,27 @@ def find_line_pixels(
     index, number = expand(num_steps)  # [M]
     start, end = start[index], end[index]  # [M, 3]: along, across, nearness
     share = (first[index] + number + 0.5 - start[:, 0]) / (end[:, 0] - start[:, 0])
-    share = torch.where((last < first)[index], torch.full_like(share, 0.5), share).clamp(0, 1)
-    along, across, near = torch.lerp(start, end, share[:, None]).unbind(1)  # [M]
-    along, own = torch.floor(along), torch.floor(across)
-    other = 2 * torch.floor(across - 0.5) + 1 - own
+    is_short = (last < first)[index]  # between two steps: its middle stands for it
+    share = torch.where(is_short, torch.full_like(share, 0.5), share).clamp(0, 1)
+    place = torch.lerp(start, end, share[:, None])  # [M, 3]
+    near, own = place[:, 2], torch.floor(place[:, :2])
+    other = 2 * torch.floor(place[:, :2] - 0.5) + 1 - own
+    other[:, 0] = torch.where(is_short, other[:, 0], own[:, 0])
     is_steep = _is_steep(corners[part])[index]
     base = view[part][index] * height
-    pixels, inside = [], []
-    for line in (own, other):
-        column = torch.where(is_steep, line, along).long()
-        row = torch.where(is_steep, along, line).long()
-        inside.append((column >= 0) & (column < width) & (row >= 0) & (row < height))
-        pixels.append((base + row.clamp(0, height - 1)) * width + column.clamp(0, width - 1))
-    is_open = inside[0]
-    for pixel, is_inside in zip(pixels, inside, strict=True):
-        kept = torch.nonzero(is_open).squeeze(1)
-        is_hidden = _is_hidden(corners, buffer[pixel[kept]], near[kept]) & is_inside[kept]
+    is_open, target = torch.ones_like(is_steep), base
+    for along, across in ((own, own), (own, other), (other, own), (other, other)):
+        column = torch.where(is_steep, across[:, 1], along[:, 0]).long()
+        row = torch.where(is_steep, along[:, 0], across[:, 1]).long()
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        pixel = (base + row.clamp(0, height - 1)) * width + column.clamp(0, width - 1)
+        if across is along is own:
+            is_open, target = inside, pixel
+        kept = torch.nonzero(is_open & inside).squeeze(1)
+        is_hidden = _is_hidden(corners, buffer[pixel[kept]], near[kept])
         is_open = is_open.index_put((kept,), ~is_hidden)
     kept = torch.nonzero(is_open).squeeze(1)
-    return part[index[kept]], pixels[0][kept], near[kept].float()
+    return part[index[kept]], target[kept], near[kept].float()
 
 
 def _is_steep(corners: torch.Tensor) -> torch.Tensor:
@@ -115,6 +120,7 @@ def _is_hidden(corners: torch.Tensor, seen: torch.Tensor, near: torch.Tensor) ->
     """Whether what a pixel centre shows is as near as a point up to a pixel away `[M]`."""
     owner = (seen & 0xFFFFFFFF) - 1  # [M]
     surface = (seen >> 32).to(torch.int32).view(torch.float32)
+    near = near * (1 - ROUNDING)
     is_hidden = (owner >= 0) & (surface >= near)
     close = torch.nonzero((owner >= 0) & ~is_hidden).squeeze(1)
     corner = corners[owner[close]].double()  # [N, 3, 3]
