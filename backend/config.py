@@ -12,6 +12,8 @@ from typing import Any
 
 from .errors import InputError
 
+EMBEDDED_MODEL = "maquette-mini"
+"""The one that ships with Maquette; it makes shapes and paints."""
 PRESET_FOLDER = Path(__file__).parent / "presets"
 MODELS = (
     "maquette-mini",
@@ -132,6 +134,14 @@ class PaintConfig:
         20.0,
         "",
         "How strongly the colours follow the picture; -1 uses the model's default",
+    )
+    further_views: int = setting(
+        6,
+        0,
+        12,
+        "",
+        "Most views that are painted besides the six standard ones, where these leave surface "
+        "unseen",
     )
     delight: str = setting(
         "auto",

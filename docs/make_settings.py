@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from backend.cli import FLAGS  # noqa: E402
+from backend.client.arguments import FLAGS  # noqa: E402
 from backend.config import PRESET_FOLDER, setting_names  # noqa: E402
 
 PAGE = ROOT / "docs" / "manual" / "settings.md"

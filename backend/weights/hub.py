@@ -18,14 +18,25 @@ def weights_path(entry: ModelEntry, folder: Path) -> Path:
     return folder / entry.repository.rpartition("/")[2] / entry.file
 
 
+def has_weights(entry: ModelEntry, folder: Path) -> bool:
+    """Whether all files of a model are in the chosen folder; the embedded ones always are."""
+    root = folder / entry.repository.rpartition("/")[2]
+    if entry.patterns:
+        return all(any(root.glob(pattern)) for pattern in entry.patterns)
+    return entry.is_embedded or weights_path(entry, folder).is_file()
+
+
 def find_weights(entry: ModelEntry, folder: Path) -> Path:
     """The weights file of a model that was fetched before, or copied there by hand.
+
+    Returns:
+        The file, or the folder of a model of several files, some of which may be missing.
 
     Raises:
         ModelMissingError: It is not in the folder.
     """
     path = weights_path(entry, folder)
-    if not path.is_file():
+    if not (path.is_dir() if entry.patterns else path.is_file()):
         shown = Path(path.parent.parent.name, path.parent.name, path.name).as_posix()
         raise ModelMissingError(
             f"The weights of '{entry.name}' are not on this machine.",
@@ -46,7 +57,7 @@ def fetch_weights(
         progress: Steps before and after the download.
 
     Returns:
-        Path of the weights file.
+        Path of the weights file, or of the folder of a model of several files.
 
     Raises:
         OfflineError: A download is needed but not allowed, or it failed.
@@ -56,7 +67,7 @@ def fetch_weights(
         CancelledError: The user cancelled the job.
     """
     path = weights_path(entry, folder)
-    if not path.is_file():
+    if not has_weights(entry, folder):
         if not is_online_allowed:
             raise OfflineError(
                 f"The weights of '{entry.name}' must be downloaded, but online access is off.",
@@ -64,6 +75,8 @@ def fetch_weights(
             )
         progress.step(0, 1)
         _download(entry, path)
+        if not has_weights(entry, folder):
+            raise _download_failed(entry)
         progress.step(1, 1)
     verify_digest(path, entry.sha256)
     return path
@@ -93,12 +106,16 @@ def file_digest(path: Path) -> str:
 
 
 def _download(entry: ModelEntry, path: Path) -> None:
-    """One file through the hub's client, which resumes and checks the size that is announced."""
+    """Fetch through the hub's client, which resumes and checks the sizes that are announced."""
     hub, errors = _import_hub()
     connection_errors = (errors.HfHubHTTPError, getattr(errors, "HTTPError", OSError), OSError)
     target = path.parents[len(Path(entry.file).parts) - 1]
     try:
-        hub.hf_hub_download(entry.repository, entry.file, local_dir=target)
+        if entry.patterns:
+            wanted = list(entry.patterns)
+            hub.snapshot_download(entry.repository, allow_patterns=wanted, local_dir=target)
+        else:
+            hub.hf_hub_download(entry.repository, entry.file, local_dir=target)
     except errors.LocalEntryNotFoundError as error:  # the client's word for: no connection
         raise _download_failed(entry) from error
     except (errors.EntryNotFoundError, errors.RepositoryNotFoundError) as error:
@@ -109,8 +126,6 @@ def _download(entry: ModelEntry, path: Path) -> None:
         ) from error
     except connection_errors as error:
         raise _download_failed(entry) from error
-    if not path.is_file():
-        raise _download_failed(entry)
 
 
 def _download_failed(entry: ModelEntry) -> OfflineError:

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from backend.paint.upscale import spread_colours, upscale_colours
+from backend.paint.upscale import spread_colours, trim_rim, upscale_colours
 
 
 def disc(size: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,3 +60,19 @@ def test_enlarged_picture_keeps_a_ramp_and_takes_no_background():
 def test_smaller_size_keeps_the_pixels():
     colour, mask = disc()
     assert upscale_colours(colour, mask, 16).shape == colour.shape
+
+
+def test_rim_is_trimmed_but_thin_parts_stay():
+    mask = torch.zeros(1, 20, 20, dtype=torch.bool)
+    mask[0, 2:12, 2:12] = True
+    mask[0, 16, 2:18] = True  # a wire
+    trimmed = trim_rim(mask)
+    assert trimmed[0, 3:11, 3:11].all() and trimmed[0, :14].sum() == 64
+    assert torch.equal(trimmed[0, 14:], mask[0, 14:])
+
+
+def test_white_rim_of_a_decoded_picture_does_not_show_in_the_enlarged_one():
+    colour, mask = disc(64)
+    colour[mask & ~trim_rim(mask)] = 1.0
+    wide = upscale_colours(colour, mask, 128)
+    assert wide[..., 1:].max() < 1e-5
