@@ -34,6 +34,20 @@ def _property_of(name: str, item: "Field[Any]") -> Any:
     return bpy.props.FloatProperty(**limits, **texts)
 
 
+# Names of the properties below that only re-texturing has, with what their values mean.
+ATLASES = (
+    ("each", "One Each", "Every object gets a texture of its own"),
+    ("shared", "Shared", "All selected objects share one texture and one material"),
+)
+MASKS = (
+    ("all", "Everywhere", "Paint all faces"),
+    ("selection", "Selected Faces", "Paint the faces that are selected in Edit Mode"),
+    ("alpha", "Transparent Parts", "Paint where the present texture is transparent"),
+    ("image", "Mask Picture", "Paint where a picture on the active UV map is bright"),
+    ("attribute", "Attribute", "Paint where a color attribute, or another one, is bright"),
+)
+
+
 class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
     """What the next job uses: reference pictures, size, and every setting of `config.py`."""
 
@@ -60,6 +74,26 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
         max=1000.0,
         unit="LENGTH",
     )
+    retexture_atlas: bpy.props.EnumProperty(
+        name="Texture", description="Of several objects at once", items=ATLASES, default="each"
+    )
+    retexture_mask: bpy.props.EnumProperty(
+        name="Paint",
+        description="Where to paint; everything else stays as it is",
+        items=MASKS,
+        default="all",
+    )
+    mask_image: bpy.props.PointerProperty(
+        type=bpy.types.Image, name="Mask", description="Bright where to paint, on the active UV map"
+    )
+    mask_attribute: bpy.props.StringProperty(
+        name="Attribute", description="Name of the attribute that is bright where to paint"
+    )
+    keep_colours: bpy.props.BoolProperty(
+        name="Keep Present Colors",
+        description="Combine the picture with the texture that is there, which is a reference too",
+        default=False,
+    )
 
 
 MAQUETTE_PG_settings.__annotations__.update(
@@ -67,14 +101,36 @@ MAQUETTE_PG_settings.__annotations__.update(
 )
 
 
+class MAQUETTE_PG_slot(bpy.types.PropertyGroup):
+    """A material slot as it was before an object was painted."""
+
+    mesh_material: bpy.props.PointerProperty(type=bpy.types.Material, name="Mesh's Material")
+    object_material: bpy.props.PointerProperty(type=bpy.types.Material, name="Object's Material")
+    is_of_object: bpy.props.BoolProperty(name="Object's Material Counts")
+
+
+class MAQUETTE_PG_paint(bpy.types.PropertyGroup):
+    """A material that was added by painting."""
+
+    material: bpy.props.PointerProperty(type=bpy.types.Material, name="Material")
+
+
 class MAQUETTE_PG_provenance(bpy.types.PropertyGroup):
-    """How an object was made; empty on objects that Maquette did not make."""
+    """How an object was made or painted; empty on objects that Maquette did not touch.
+
+    What has `former` in its name is written and read by `scene/assignment.py` only.
+    """
 
     picture: bpy.props.StringProperty(name="Picture")
     model: bpy.props.StringProperty(name="Model")
     seed: bpy.props.IntProperty(name="Seed")
     settings: bpy.props.StringProperty(name="Settings", description="All settings, as JSON")
     version: bpy.props.StringProperty(name="Version", description="Version of Maquette")
+    former_slots: bpy.props.CollectionProperty(type=MAQUETTE_PG_slot)
+    former_indices: bpy.props.StringProperty(
+        name="Former Slots of the Faces", description="Packed numbers; empty: nothing is painted"
+    )
+    painted: bpy.props.CollectionProperty(type=MAQUETTE_PG_paint)
 
 
 class MAQUETTE_PG_status(bpy.types.PropertyGroup):
@@ -87,9 +143,21 @@ class MAQUETTE_PG_status(bpy.types.PropertyGroup):
     hint: bpy.props.StringProperty(get=lambda _: session.current().status.hint)
 
 
-CLASSES = (MAQUETTE_PG_settings, MAQUETTE_PG_provenance, MAQUETTE_PG_status)
+CLASSES = (
+    MAQUETTE_PG_settings,
+    MAQUETTE_PG_slot,
+    MAQUETTE_PG_paint,
+    MAQUETTE_PG_provenance,
+    MAQUETTE_PG_status,
+)
 # The view of each picture, in the worker's words -> the property that holds it.
 VIEWS = {"front": "image", "left": "image_left", "back": "image_back", "right": "image_right"}
+
+
+def to_images(settings: "MAQUETTE_PG_settings") -> dict[str, bpy.types.Image]:
+    """View ("front", "left", "back", "right") -> picture, for those that are chosen."""
+    chosen = {view: getattr(settings, name) for view, name in VIEWS.items()}
+    return {view: image for view, image in chosen.items() if image is not None}
 
 
 def to_settings(settings: "MAQUETTE_PG_settings") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 import importlib.util
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,14 @@ import bpy
 from . import preferences
 from .backend.client.environment import EnvironmentState, check_environment, find_python
 from .backend.client.in_process import InProcess
-from .backend.client.queue import Job, JobQueue, JobState, Transport
+from .backend.client.queue import GENERATE, Job, JobQueue, JobState, Task, Transport
 from .backend.client.worker_process import WorkerProcess
 from .backend.config import JobConfig, overlay
 from .backend.errors import InputError, MaquetteError
 from .scene import image as image_data
 from .scene.asset import Origin, add_asset
+from .scene.retexture import Repaint, apply_repaint
+from .scene.submission import Choices, group_objects, prepare_repaint
 
 WORKER_LOG = "worker.log"
 # Modes and background jobs during which adding an object would break undo or the other job.
@@ -65,7 +68,9 @@ class Session:
     status: Status = field(default_factory=Status)
     environment: EnvironmentState | None = None
     _queue: JobQueue | None = None
-    _origins: dict[str, Origin] = field(default_factory=dict)
+    _origins: dict[str, Origin | Repaint] = field(default_factory=dict)
+    _notes: list[str] = field(default_factory=list)  # about all jobs since nothing ran
+    _failure: MaquetteError | None = None  # the first that went wrong of these
     _ready: list[Job] = field(default_factory=list)
     _check: "Future[EnvironmentState] | None" = None
     _setup: tuple[str, MaquetteError | None] | None = None  # for this preference: what is wrong
@@ -76,13 +81,18 @@ class Session:
         return bool(self._origins)
 
     @property
+    def num_waiting(self) -> int:
+        """How many jobs come after the one that runs."""
+        return max(len(self._origins) - 1, 0)
+
+    @property
     def is_checking(self) -> bool:
         """Whether the worker's environment is being checked."""
         return self._check is not None
 
     @property
     def is_waiting_to_place(self) -> bool:
-        """Whether a finished mesh waits for Object Mode or for the end of a render."""
+        """Whether a finished result waits for Object Mode or for the end of a render."""
         return bool(self._ready)
 
     @property
@@ -109,18 +119,74 @@ class Session:
         config = overlay(JobConfig(), settings)
         root = preferences.get_job_folder()
         paths = _save_pictures(images, root)
+        return self._queue_job(paths, images, config, GENERATE, origin)
+
+    def retexture(
+        self,
+        images: dict[str, bpy.types.Image],
+        settings: dict[str, Any],
+        objects: Sequence[bpy.types.Object],
+        is_shared: bool,
+        choices: Choices,
+    ) -> list[Job]:
+        """Write the pictures and meshes and queue a job for each texture.
+
+        Args:
+            images: View -> picture, as for `submit`.
+            settings: Flat setting name -> value.
+            objects: What is selected.
+            is_shared: All objects share a texture.
+            choices: What the artist wants.
+
+        Raises:
+            MaquetteError: Something cannot be used; then no job is queued.
+        """
+        config = overlay(JobConfig(), settings)
+        groups = group_objects(objects, is_shared, choices.selection_only)
+        root = preferences.get_job_folder()
+        paths = _save_pictures(images, root)
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        repaints = []
+        for group in groups:
+            name = group[0].name if len(group) == 1 else Path(images["front"].name).stem
+            folder = _make_folder("mesh-", root)
+            try:
+                repaints.append(prepare_repaint(group, name, choices, depsgraph, folder))
+            except OSError as error:
+                raise _unwritable(error) from error
+        return [
+            self._queue_job(
+                paths,
+                images,
+                overlay(config, {"uv": repaint.uv}),
+                Task("retexture", repaint.mesh_path, repaint.base_path, repaint.mask_path),
+                repaint,
+            )
+            for repaint in repaints
+        ]
+
+    def _queue_job(
+        self,
+        paths: list[Path],
+        images: dict[str, bpy.types.Image],
+        config: JobConfig,
+        task: Task,
+        origin: Origin | Repaint,
+    ) -> Job:
         if self._queue is None:
-            self._queue = JobQueue(make_worker, root)
-        job = self._queue.submit(paths, list(images), config)
+            self._queue = JobQueue(make_worker, preferences.get_job_folder())
+        job = self._queue.submit(paths, list(images), config, task)
+        if not self._origins:
+            self._notes, self._failure = [], None
         self._origins[job.job_id] = origin
         self.status = Status(stage="start")
         return job
 
     def poll(self) -> list[bpy.types.Object]:
-        """Take the worker's news and put finished meshes into their scenes; never waits.
+        """Take the worker's news and put finished results into their scenes; never waits.
 
         Returns:
-            The new objects.
+            The new and the painted objects.
         """
         self._finish_check()
         for job in self._queue.poll() if self._queue else ():
@@ -129,7 +195,7 @@ class Session:
         if not self._ready or not _can_place():
             return []
         ready, self._ready = self._ready, []
-        return [obj for job in ready if (obj := self._place(job))]
+        return [obj for job in ready for obj in self._place(job)]
 
     def cancel(self) -> None:
         """Stop all jobs at their next step; the worker stays alive."""
@@ -187,26 +253,40 @@ class Session:
             self.status = Status(stage="place", fraction=1.0)
         elif job.is_finished:
             del self._origins[job.job_id]
-            cancelled = job.state is JobState.CANCELLED or job.error is None
-            self.status = Status() if cancelled else Status.of_error(job.error)
+            is_cancelled = job.state is JobState.CANCELLED
+            self._end_job(None if is_cancelled else job.error)
         elif job.progress and self.status.stage != "cancel":
             report = job.progress
             fraction = report.step / max(report.of, 1)
             self.status = Status(report.stage, fraction, report.seconds_left)
 
-    def _place(self, job: Job) -> bpy.types.Object | None:
-        """Put a finished job's mesh into its scene, as one undo step."""
+    def _place(self, job: Job) -> list[bpy.types.Object]:
+        """Put a finished job's result into its scene, as one undo step."""
         origin, result = self._origins.pop(job.job_id), job.result
         assert result is not None  # a job that is done has one
+        mesh_path, texture = Path(result.mesh_path), result.texture_path
+        texture_path = Path(texture) if texture else None
         try:
-            texture_path = Path(result.texture_path) if result.texture_path else None
-            obj = add_asset(Path(result.mesh_path), result.seed, origin, texture_path)
+            if isinstance(origin, Repaint):
+                objects = apply_repaint(origin, mesh_path, Path(texture))
+                self._notes += origin.notes
+            else:
+                objects = [add_asset(mesh_path, result.seed, origin, texture_path)]
         except MaquetteError as error:
-            self.status = Status.of_error(error)
-            return None
-        self.status = Status(notes=tuple(result.warnings))
-        _push_undo(f"Maquette: {obj.name}")
-        return obj
+            self._end_job(error)
+            return []
+        self._notes += [text for text in result.warnings if text not in self._notes]
+        self._end_job(None)
+        _push_undo(f"Maquette: {objects[0].name}")
+        return objects
+
+    def _end_job(self, error: MaquetteError | None) -> None:
+        """Note how a job ended; what went wrong is shown when the last one has."""
+        self._failure = self._failure or error
+        if self._origins:
+            return
+        self.status = Status.of_error(self._failure) if self._failure else Status()
+        self.status.notes = tuple(self._notes)
 
 
 def _save_pictures(images: dict[str, bpy.types.Image], root: Path) -> list[Path]:
@@ -215,16 +295,32 @@ def _save_pictures(images: dict[str, bpy.types.Image], root: Path) -> list[Path]
     Raises:
         InputError: A picture cannot be used, or the folder cannot be written.
     """
+    folder = _make_folder("pictures-", root)
     try:
-        folder = Path(tempfile.mkdtemp(prefix="pictures-", dir=root))
         for view, image in images.items():
             image_data.save_image_as_png(image, bpy.context.scene, folder / f"{view}.png")
     except OSError as error:
-        raise InputError(
-            f"The job folder cannot be written: {error.strerror or error}.",
-            "Choose another folder in the preferences.",
-        ) from error
+        raise _unwritable(error) from error
     return [folder / f"{view}.png" for view in images]
+
+
+def _make_folder(prefix: str, root: Path) -> Path:
+    """A new folder under `root`.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> InputError:
+    return InputError(
+        f"The job folder cannot be written: {error.strerror or error}.",
+        "Choose another folder in the preferences.",
+    )
 
 
 def current() -> Session:

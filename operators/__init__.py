@@ -3,9 +3,15 @@
 
 import bpy
 
-from . import environment, generate, models, queue
+from . import environment, generate, models, queue, texture
 
-CLASSES = (*generate.CLASSES, *queue.CLASSES, *models.CLASSES, *environment.CLASSES)
+CLASSES = (
+    *generate.CLASSES,
+    *texture.CLASSES,
+    *queue.CLASSES,
+    *models.CLASSES,
+    *environment.CLASSES,
+)
 
 
 def register() -> None:

@@ -14,7 +14,7 @@ _MAX_SEED = 2**31 - 1
 
 
 class MAQUETTE_OT_generate(bpy.types.Operator):
-    """Make a mesh from the reference picture, at the 3D cursor"""  # noqa: D415 (tooltip)
+    """Make a textured mesh from the reference picture, at the 3D cursor"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.generate"
     bl_label = "Generate"
@@ -75,11 +75,7 @@ def _read_scene(
 ) -> tuple[dict[str, bpy.types.Image], dict[str, Any], Origin]:
     """Pictures, settings and origin of a job, as `Session.submit` takes them."""
     chosen = scene.maquette
-    images = {
-        view: image
-        for view, name in properties.VIEWS.items()
-        if (image := getattr(chosen, name)) is not None
-    }
+    images = properties.to_images(chosen)
     settings = properties.to_settings(chosen)
     origin = Origin(
         picture=chosen.image.name,

@@ -3,10 +3,10 @@
 
 import bpy
 
-from . import environment, generate, queue
+from . import environment, generate, queue, texture
 
 # Parents before their children.
-CLASSES = (*generate.CLASSES, *queue.CLASSES, *environment.CLASSES)
+CLASSES = (*generate.CLASSES, *texture.CLASSES, *queue.CLASSES, *environment.CLASSES)
 
 
 def register() -> None:

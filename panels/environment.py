@@ -15,7 +15,7 @@ class MAQUETTE_PT_worker(bpy.types.Panel):
     bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 4
+    bl_order = 6
 
     def draw(self, _context: bpy.types.Context) -> None:
         now = session.current()

@@ -15,7 +15,7 @@ class _Sidebar:
 class MAQUETTE_PT_shape(_Sidebar, bpy.types.Panel):
     """The reference picture and the model."""
 
-    bl_label = "Picture to Mesh"
+    bl_label = "Picture to Asset"
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette

@@ -11,7 +11,7 @@ from ..backend.cli import STAGE_TEXTS
 STAGES = {
     **STAGE_TEXTS,
     "start": "Starting the worker",
-    "place": "Placing the mesh",
+    "place": "Placing the result",
     "cancel": "Cancelling",
 }
 _PIXELS_PER_CHARACTER = 7.0
@@ -26,7 +26,7 @@ class MAQUETTE_PT_queue(bpy.types.Panel):
     bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"HIDE_HEADER"}
-    bl_order = 3
+    bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, now = self.layout, session.current()
@@ -56,6 +56,8 @@ def _draw_progress(layout: bpy.types.UILayout, now: session.Session) -> None:
         text = "Leave the edit mode or wait for the render"
     elif status.seconds_left is not None:
         text = f"{text}, {status.seconds_left:.0f} s left"
+    if now.num_waiting:
+        text = f"{text} ({now.num_waiting} more)"
     row = layout.row(align=True)
     row.scale_y = 1.6
     row.progress(factor=status.fraction, text=text)

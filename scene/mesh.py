@@ -2,6 +2,7 @@
 """Turns mesh arrays into `bpy.types.Mesh`; the one place that turns axes (Y up <-> Z up)."""
 
 import math
+from typing import Any
 
 import bpy
 import numpy as np
@@ -50,13 +51,8 @@ def create_mesh(
         faces: `[F, 3]` int32, counter-clockwise seen from outside.
         uv: `[F, 3, 2]` float32, origin bottom left, becomes the UV map `UV_NAME`; or None.
     """
-    mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(len(vertices))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
-    mesh.loops.add(faces.size)
-    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
-    mesh.polygons.add(len(faces))
-    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    starts = np.arange(0, faces.size, 3, dtype=np.int32)
+    mesh = create_polygons(name, vertices, faces, starts)
     if uv is not None:  # before `validate`, which drops a broken face together with its UVs
         write_uv(mesh, UV_NAME, uv)
     mesh.update(calc_edges=True)
@@ -66,13 +62,49 @@ def create_mesh(
     return mesh
 
 
-def write_uv(mesh: bpy.types.Mesh, name: str, uv: NDArray[np.float32]) -> None:
+def create_polygons(
+    name: str,
+    vertices: NDArray[np.floating],
+    loop_vertices: NDArray[np.int32],
+    loop_starts: NDArray[np.int32],
+) -> bpy.types.Mesh:
+    """Make a mesh of polygons; the caller updates it.
+
+    Args:
+        name: Name of the new data-block.
+        vertices: `[P, 3]`.
+        loop_vertices: The polygons' corners one after the other.
+        loop_starts: `[N]`, where each polygon begins.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).ravel())
+    mesh.loops.add(loop_vertices.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(loop_vertices, np.int32).ravel())
+    mesh.polygons.add(len(loop_starts))
+    mesh.polygons.foreach_set("loop_start", np.ascontiguousarray(loop_starts, np.int32))
+    return mesh
+
+
+def read_array(collection: Any, name: str, width: int, dtype: type[np.generic]) -> NDArray[Any]:
+    """One attribute of all elements, `[N, width]`, or `[N]` for width 1."""
+    values = np.empty(len(collection) * width, dtype)
+    collection.foreach_get(name, values)
+    return values.reshape(-1, width) if width > 1 else values
+
+
+def write_uv(mesh: bpy.types.Mesh, name: str, uv: NDArray[np.float32]) -> str:
     """Add a UV map; which map is active and which is rendered stays, if there was one.
 
     Args:
-        mesh: Must not be in Edit Mode.
-        name: A name that no UV map of the mesh has.
+        mesh: Must not be in Edit Mode, and has fewer than eight UV maps.
+        name: The wanted name; Blender adds a number if the mesh has an attribute of that name.
         uv: `[..., 2]` float32, one row per loop, in the loops' order.
+
+    Returns:
+        The name of the new map.
     """
     layer = mesh.uv_layers.new(name=name, do_init=False)
+    name = layer.name  # the reference is of no use once the mesh's attributes change
     layer.uv.foreach_set("vector", np.ascontiguousarray(uv, np.float32).ravel())
+    return name

@@ -63,7 +63,7 @@ def render_preview(
         towards_camera = _direction(azimuth_deg, elevation_deg)
         _add_camera(scene, centre, 1.08 * radius, towards_camera)
         _configure_render(scene, path, side_px)
-        with _silent_stdout():
+        with silent_stdout():
             bpy.ops.render.render(write_still=True, scene=scene.name)
     finally:
         _remove_scene(scene)
@@ -87,7 +87,7 @@ def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 256) -> N
 
 
 @contextlib.contextmanager
-def _silent_stdout() -> Generator[None, None, None]:
+def silent_stdout() -> Generator[None, None, None]:
     """Drop what native code prints: a render writes pages, and a command's stdout is its result."""
     sys.stdout.flush()
     kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)

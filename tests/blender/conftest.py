@@ -168,6 +168,10 @@ def addon(bpy: Any, zip_path: Path, tmp_path: Path) -> Iterator[SimpleNamespace]
         "scene.material",
         "scene.preview",
         "scene.asset",
+        "scene.retexture",
+        "scene.submission",
+        "scene.surface",
+        "scene.uv",
     )
     modules = {n.rpartition(".")[2]: importlib.import_module(f"{MODULE}.{n}") for n in names}
     preferences = bpy.context.preferences.addons[MODULE].preferences

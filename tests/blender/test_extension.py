@@ -13,8 +13,10 @@ import zipfile
 from tests.blender.conftest import MODULE, ROOT
 from tests.blender.test_generate import FAKE
 
-OPERATORS = ("generate", "randomize_seed", "cancel", "clear_error", "unload_models")
-PANELS = ("shape", "views", "settings", "advanced", "queue", "worker")
+OPERATORS = ("generate", "randomize_seed", "retexture", "restore_material")
+OPERATORS += ("cancel", "clear_error", "unload_models")
+PANELS = ("shape", "views", "settings", "advanced", "texture", "texture_advanced")
+PANELS += ("retexture", "queue", "worker")
 
 
 def is_operator(bpy, name):

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws the settings of the texture, and those of painting objects that are there already."""
+
+import bpy
+
+
+class _Sidebar:
+    """Where all panels of the extension are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Maquette"
+    bl_parent_id = "MAQUETTE_PT_shape"
+
+
+class MAQUETTE_PT_texture(_Sidebar, bpy.types.Panel):
+    """Which model paints, and how large the texture is."""
+
+    bl_label = "Texture"
+    bl_order = 3
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "texture")
+        column.prop(settings, "texture_size")
+        column.prop(settings, "paint_model")
+
+
+class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
+    """Settings of the texture that seldom need a change."""
+
+    bl_label = "Advanced"
+    bl_parent_id = "MAQUETTE_PT_texture"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        for name in ("paint_steps", "paint_guidance", "delight"):
+            column.prop(settings, name)
+
+
+class MAQUETTE_PT_retexture(_Sidebar, bpy.types.Panel):
+    """Paint the selected objects, and take the paint off."""
+
+    bl_label = "Re-Texture Selected"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 5
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.maquette
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "retexture_atlas")
+        column.prop(settings, "uv")
+        column.prop(settings, "front_deg")
+        column.prop(settings, "retexture_mask")
+        if settings.retexture_mask == "attribute":
+            column.prop(settings, "mask_attribute")
+        column.prop(settings, "keep_colours")
+        if settings.retexture_mask == "image":
+            self.layout.template_ID(settings, "mask_image", new="image.new", open="image.open")
+        column = self.layout.column()
+        column.operator("maquette.retexture", icon="BRUSH_DATA")
+        column.operator("maquette.restore_material", icon="LOOP_BACK")
+
+
+CLASSES = (MAQUETTE_PT_texture, MAQUETTE_PT_texture_advanced, MAQUETTE_PT_retexture)
