@@ -71,4 +71,5 @@ class MultiviewUNetConfig:
 
 VARIANTS: dict[str, MultiviewUNetConfig] = {
     "hunyuan3d-paint-2": MultiviewUNetConfig(UNET_VARIANTS["stable-diffusion-2-1"]),
+    "maquette-mini": MultiviewUNetConfig(UNET_VARIANTS["maquette-mini"], text_length=8),
 }

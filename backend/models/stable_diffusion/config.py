@@ -205,9 +205,25 @@ _UNET = UNetConfig(
 UNET_VARIANTS: dict[str, UNetConfig] = {
     "stable-diffusion-2-1": _UNET,
     "hunyuan3d-delight-2": replace(_UNET, in_channels=8),
+    "maquette-mini": UNetConfig(
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(64, 112, 144),
+        down_has_attention=(False, True, True),
+        up_has_attention=(True, True, False),
+        layers_per_block=1,
+        num_heads=(2, 2, 3),
+        cross_attention_dim=64,
+        norm_num_groups=16,
+        norm_eps=1e-5,
+        use_linear_projection=True,
+    ),
 }
 AUTOENCODER_VARIANTS: dict[str, AutoencoderConfig] = {
     "hunyuan3d-paint-2": AutoencoderConfig(),
     "hunyuan3d-delight-2": AutoencoderConfig(),
+    "maquette-mini": AutoencoderConfig(
+        block_out_channels=(32, 64, 128), layers_per_block=1, norm_num_groups=8
+    ),
 }
 TEXT_ENCODER_VARIANTS: dict[str, TextEncoderConfig] = {"hunyuan3d-delight-2": TextEncoderConfig()}

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns a props archive into what the painting networks train on.
+
+Unlit views with their normal and position maps, and lit reference pictures of the same objects.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from backend.models.hunyuan3d_paint.config import camera_label
+from backend.render.camera import camera_axes
+from backend.render.rasterize import interpolate, rasterize
+from training.datasets import Props, load_props, load_reader
+from training.pictures import Cameras, draw_cameras, jitter, render_materials, shade
+
+DIAMETER = 1.15
+"""Of the sphere that holds a mesh in the painting frame; its position map spans this length."""
+WIDTH = 1.2
+"""Edge of the square that a painting camera shows."""
+STANDARD_VIEWS = ((0, 0), (90, 0), (180, 0), (270, 0), (0, 90), (180, -90))
+"""Azimuth and elevation in degrees: front, +X, back, -X, top, bottom."""
+OTHER_VIEWS = tuple((azimuth, level) for level in (-20, 0, 20) for azimuth in range(0, 360, 30))
+_DEPTH_OFFSET = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PaintProps:
+    """Props with what smooth normals need.
+
+    Attributes:
+        props: Triangles and colours.
+        vertex: `[T, 3]` int64, index of each corner's vertex among all vertices.
+        num_vertices: Vertices of all shapes together.
+    """
+
+    props: Props
+    vertex: torch.Tensor
+    num_vertices: int
+
+
+def load_paint_props(
+    folder: Path, split: str, device: torch.device, limit: int | None = None
+) -> PaintProps:
+    """Read one split onto the device; see `load_props`."""
+    loaded = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[:limit]
+    offsets = np.cumsum([0] + [len(p.vertices) for p in loaded])
+    vertex = np.concatenate(
+        [p.faces.astype(np.int64) + base for p, base in zip(loaded, offsets[:-1], strict=True)]
+    )
+    props = load_props(folder, split, device, limit)
+    return PaintProps(props, torch.tensor(vertex, device=device), int(offsets[-1]))
+
+
+@dataclass(slots=True)
+class PaintEntries:
+    """E objects, each seen from W painting cameras and on R reference pictures.
+
+    Attributes:
+        colour: `[E, W, H, H, 4]` uint8, unlit sRGB colour and coverage.
+        normal: `[E, W, H, H, 3]` uint8 normal maps over white.
+        position: `[E, W, H, H, 3]` uint8 position maps over white.
+        label: `[E, W]` int64 camera labels; the first six are the standard views.
+        reference: `[E, R, H, H, 4]` uint8, unlit colour and coverage of the reference pictures.
+        reference_normal: `[E, R, H, H, 3]` int8, for lighting them.
+        azimuth: `[E, R]` of their cameras, radians.
+    """
+
+    colour: torch.Tensor
+    normal: torch.Tensor
+    position: torch.Tensor
+    label: torch.Tensor
+    reference: torch.Tensor
+    reference_normal: torch.Tensor
+    azimuth: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def draw_view_angles(
+    count: int, num_extra: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The six standard views and others at random.
+
+    Args:
+        count: Objects B.
+        num_extra: Views of each besides the standard ones.
+        generator: Random source.
+
+    Returns:
+        Azimuth and elevation in degrees `[B, 6 + num_extra, 2]` and camera labels `[B, W]`.
+    """
+    device = generator.device
+    choices = torch.tensor(OTHER_VIEWS, device=device)
+    standard = torch.tensor(STANDARD_VIEWS, device=device).expand(count, -1, -1)
+    pick = torch.randint(len(choices), (count, num_extra), device=device, generator=generator)
+    angles = torch.cat([standard, choices[pick]], 1)  # [B, W, 2]
+    table = {angle: camera_label(*angle) for angle in (*STANDARD_VIEWS, *OTHER_VIEWS)}
+    labels = [[table[(a, e)] for a, e in row] for row in angles.tolist()]
+    return angles.float(), torch.tensor(labels, device=device)
+
+
+@torch.no_grad()
+def make_paint_entries(
+    source: PaintProps,
+    shapes: torch.Tensor,
+    maps: torch.Tensor,
+    size: int,
+    num_extra: int,
+    generator: torch.Generator,
+    batch: int = 8,
+) -> PaintEntries:
+    """Render everything that training needs of augmented shapes.
+
+    Args:
+        source: The shapes.
+        shapes: `[E]`.
+        maps: `[E, 3, 3]` augmenting maps.
+        size: Pixels per side.
+        num_extra: Views besides the six standard ones.
+        generator: Random source.
+        batch: Objects rendered together.
+
+    Returns:
+        Entries with two reference pictures each: one from the front half, one from anywhere.
+    """
+    store: PaintEntries | None = None
+    for rows in torch.arange(len(shapes), device=shapes.device).split(batch):
+        count = len(rows)
+        angles, labels = draw_view_angles(count, num_extra, generator)
+        colour, normal, position = render_painting_views(
+            source, shapes[rows], maps[rows], angles, size
+        )
+        cameras = _reference_cameras(count, generator)
+        base, shading = render_materials(
+            source.props, shapes[rows].repeat(2), maps[rows].repeat(2, 1, 1), cameras, size, 0.15
+        )
+        entry = PaintEntries(
+            colour, normal, position, labels,
+            *(x.unflatten(0, (2, count)).transpose(0, 1) for x in (base, shading)),
+            cameras.azimuth.view(2, count).T,
+        )  # fmt: skip
+        if store is None:  # joining parts at the end would hold everything twice
+            store = PaintEntries(
+                *(_like_first(getattr(entry, f.name), len(shapes)) for f in fields(PaintEntries))
+            )
+        for item in fields(PaintEntries):
+            getattr(store, item.name)[rows] = getattr(entry, item.name)
+    if store is None:
+        raise ValueError("there are no shapes to render")
+    return store
+
+
+def _like_first(part: torch.Tensor, count: int) -> torch.Tensor:
+    """Room for `count` rows like those of `part`."""
+    return torch.empty((count, *part.shape[1:]), dtype=part.dtype, device=part.device)
+
+
+def _reference_cameras(count: int, generator: torch.Generator) -> Cameras:
+    """`count` cameras of the front half, then as many from all around."""
+    front, around = (draw_cameras(count, generator.device, generator) for _ in range(2))
+    turn = torch.rand(count, device=generator.device, generator=generator) * (2 * torch.pi)
+    return Cameras(
+        torch.cat([front.azimuth, around.azimuth + turn]),
+        torch.cat([front.elevation, around.elevation]),
+        torch.cat([front.fov, around.fov]),
+    )
+
+
+def render_painting_views(
+    source: PaintProps,
+    shapes: torch.Tensor,
+    maps: torch.Tensor,
+    angles: torch.Tensor,
+    size: int,
+    supersample: int = 2,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Render the painting cameras' views of augmented shapes.
+
+    Args:
+        source: The shapes.
+        shapes: `[B]`.
+        maps: `[B, 3, 3]` augmenting maps.
+        angles: `[B, W, 2]` azimuth and elevation in degrees.
+        size: Pixels per side.
+        supersample: Samples per pixel and axis.
+
+    Returns:
+        Colour with coverage `[B, W, size, size, 4]`, normal and position maps
+        `[B, W, size, size, 3]` over white, all uint8.
+    """
+    props, fine, views = source.props, size * supersample, angles.shape[1]
+    triangle, owner = triangles_of(props, shapes)
+    corner = torch.einsum("kpi,kji->kpj", props.corners[triangle], maps[owner])  # [K, 3, 3]
+    corner = fit_corners(corner, owner, len(shapes))
+    normal = _smooth_normals(corner, source, triangle, owner, maps)
+    values = torch.cat([props.colors[triangle], encode_normal(normal), encode_position(corner)], 2)
+    radians = torch.deg2rad(angles)
+    axes = camera_axes(radians[..., 0].flatten(), radians[..., 1].flatten())  # [B*W, 3, 3]
+    view = owner[:, None] * views + torch.arange(views, device=owner.device)  # [K, W]
+    local = torch.einsum("kpi,kwji->kwpj", corner, axes[view])  # [K, W, 3, 3]
+    flip = torch.tensor([1.0, -1.0], device=local.device)
+    pixels = (local[..., :2] * flip / WIDTH + 0.5) * fine
+    screen = torch.cat([pixels, local[..., 2:] + _DEPTH_OFFSET], -1).flatten(0, 1)  # [K*W, 3, 3]
+    fragments = rasterize(screen, view.flatten(), len(shapes) * views, fine, fine)
+    repeated = values[:, None].expand(-1, views, -1, -1).flatten(0, 1)  # [K*W, 3, 9]
+    image = interpolate(repeated, fragments)  # [B*W, fine, fine, 9]
+    alpha = (fragments.triangle >= 0).float()[..., None]
+    image = torch.cat([image * alpha, alpha], -1).permute(0, 3, 1, 2)
+    image = functional.avg_pool2d(image, supersample).permute(0, 2, 3, 1)  # [B*W, size, size, 10]
+    cover = image[..., 9:]
+    colour = torch.cat([image[..., :3] / cover.clamp(min=1e-6), cover], -1)
+    over_white = image[..., 3:9] + 1 - cover
+    colour, over_white = (
+        (x.clamp(0, 1) * 255).round().to(torch.uint8).unflatten(0, (len(shapes), views))
+        for x in (colour, over_white)
+    )
+    return colour, over_white[..., :3], over_white[..., 3:]
+
+
+def triangles_of(props: Props, shapes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The triangles of these shapes: index `[K]` and place in `shapes` `[K]`."""
+    count = props.first[shapes + 1] - props.first[shapes]  # [B]
+    owner = torch.repeat_interleave(torch.arange(len(shapes), device=shapes.device), count)  # [K]
+    start = torch.cumsum(count, 0) - count
+    local = torch.arange(len(owner), device=owner.device) - start[owner]
+    return props.first[shapes][owner] + local, owner
+
+
+def fit_corners(corner: torch.Tensor, owner: torch.Tensor, count: int) -> torch.Tensor:
+    """Centre each shape's corners `[K, 3, 3]` and scale them into the painting frame."""
+    index = owner[:, None].expand(-1, 3)
+    low = torch.full((count, 3), 1e9, device=corner.device)
+    low = low.scatter_reduce(0, index, corner.amin(1), "amin")
+    high = torch.full((count, 3), -1e9, device=corner.device)
+    high = high.scatter_reduce(0, index, corner.amax(1), "amax")
+    centred = corner - ((low + high) / 2)[owner][:, None]
+    radius = torch.zeros(count, device=corner.device)
+    radius = radius.scatter_reduce(0, owner, centred.norm(dim=2).amax(1), "amax")
+    return centred * (DIAMETER / 2 / radius)[owner][:, None, None]
+
+
+def _smooth_normals(
+    corner: torch.Tensor,
+    source: PaintProps,
+    triangle: torch.Tensor,
+    owner: torch.Tensor,
+    maps: torch.Tensor,
+) -> torch.Tensor:
+    """Normals at the corners `[K, 3, 3]`: the mean of the unit face normals around the vertex."""
+    face = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    face = functional.normalize(face, dim=1)
+    # A mirrored shape's triangles run the other way round.
+    face = face * torch.linalg.det(maps).sign()[owner][:, None]
+    vertex = source.vertex[triangle] + owner[:, None] * source.num_vertices  # [K, 3]
+    unique, place = torch.unique(vertex, return_inverse=True)
+    total = torch.zeros(len(unique), 3, device=corner.device)
+    total.index_add_(0, place.flatten(), face[:, None].expand(-1, 3, -1).reshape(-1, 3))
+    return functional.normalize(total, dim=1)[place]  # [K, 3, 3]
+
+
+def encode_normal(normal: torch.Tensor) -> torch.Tensor:
+    """Unit normals `[..., 3]` to the published colours in [0, 1]: x, -z, y."""
+    return torch.stack([normal[..., 0], -normal[..., 2], normal[..., 1]], -1) * 0.5 + 0.5
+
+
+def encode_position(position: torch.Tensor) -> torch.Tensor:
+    """Points `[..., 3]` of the painting frame to the published colours in [0, 1]: x, -z, y."""
+    turned = torch.stack([position[..., 0], -position[..., 2], position[..., 1]], -1)
+    return turned / DIAMETER + 0.5
+
+
+def draw_recolouring(
+    count: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random changes of colours: a mixing matrix `[B, 3, 3]`, a gain and a gamma `[B, 1]`.
+
+    The matrix turns hues about the grey axis, mirrors them in half of the cases and changes the
+    saturation, so that greys stay grey and everything else may become any colour.
+    """
+    device = generator.device
+    rand = torch.rand(count, 6, device=device, generator=generator)
+    grey = torch.full((3, 3), 1 / 3, device=device)
+    axis = torch.full((3,), 3**-0.5, device=device)
+    cross = torch.linalg.cross(torch.eye(3, device=device), axis.expand(3, 3), dim=1)
+    is_turned = rand[:, 0] < 0.7
+    angle = torch.where(is_turned, rand[:, 1] * (2 * torch.pi), 0.0)[:, None, None]
+    turn = grey + torch.cos(angle) * (torch.eye(3, device=device) - grey) + torch.sin(angle) * cross
+    swap = torch.eye(3, device=device)[[1, 0, 2]]
+    is_mirrored = (is_turned & (rand[:, 2] < 0.5))[:, None, None]
+    turn = torch.where(is_mirrored, turn @ swap, turn)
+    saturation = (0.5 + rand[:, 3])[:, None, None]
+    matrix = grey + saturation * (turn - grey)
+    return matrix, 0.75 + 0.5 * rand[:, 4:5], torch.exp((rand[:, 5:] - 0.5) * 0.8)
+
+
+def recolour(
+    pixels: torch.Tensor, change: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+) -> torch.Tensor:
+    """Apply `draw_recolouring` to pictures `[B, W, H, H, 4]` uint8 -> float32 in [0, 1]."""
+    matrix, gain, gamma = change
+    unit = pixels.float() / 255
+    wide = (slice(None), None, None, None)
+    colour = torch.einsum("bwijc,bdc->bwijd", unit[..., :3], matrix).clamp(0, 1)
+    colour = (colour ** gamma[wide] * gain[wide]).clamp(0, 1)
+    return torch.cat([colour, unit[..., 3:]], -1)
+
+
+def light_references(
+    pixels: torch.Tensor, normal: torch.Tensor, azimuth: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Light and jitter recoloured reference pictures.
+
+    Args:
+        pixels: `[B, R, H, H, 4]` float32 in [0, 1].
+        normal: `[B, R, H, H, 3]` int8.
+        azimuth: `[B, R]` radians.
+        generator: Random source.
+
+    Returns:
+        `[B, R, 3, H, H]` in -1..1 over white.
+    """
+    shape = pixels.shape[:2]
+    lit = shade((pixels * 255).flatten(0, 1), normal.flatten(0, 1), azimuth.flatten(), generator)
+    flat = jitter(lit, generator)  # [B*R, 4, H, H], premultiplied
+    image = flat[:, :3] + 1 - flat[:, 3:]
+    return (image * 2 - 1).unflatten(0, shape)
+
+
+def over_white(pixels: torch.Tensor) -> torch.Tensor:
+    """Straight colours `[..., H, H, 4]` in [0, 1] -> `[..., 3, H, H]` in -1..1 over white."""
+    alpha = pixels[..., 3:]
+    image = pixels[..., :3] * alpha + 1 - alpha
+    return image.movedim(-1, -3) * 2 - 1
+
+
+def map_to_network(pixels: torch.Tensor) -> torch.Tensor:
+    """Maps `[..., H, H, 3]` uint8 -> `[..., 3, H, H]` in -1..1."""
+    return pixels.movedim(-1, -3).float() / 127.5 - 1
