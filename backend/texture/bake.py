@@ -11,16 +11,19 @@ from ..data import Mesh, PaintedViews, Texture
 from ..progress import Progress
 from .atlas import Surface, Texels, find_texels, load_surface
 from .blend import choose_views, find_bands, level_seams, share_texels
-from .cells import Pyramid, build_pyramid, group_mean, interpolate_cells
+from .cells import Pyramid, build_pyramid, group_mean, group_sum, interpolate_cells
 from .colour import linear_to_srgb, srgb_to_linear
 from .fill import fill_unseen
 from .match import match_views
 from .pad import pad_texture
-from .project import Trust, ViewMap, look_up, map_view, sample_bilinear, sample_sharp
+from .project import Trust, ViewMap, look_up, map_view, sample_nearest, sample_sharp
 
 _STEPS = 6
 _CELL_TEXELS = 3.0
 """Edge of a finest cell in texels."""
+_DETAIL = 0.03
+"""Spread of a difference within a cell, in sRGB values, from which on it is not of colour alone."""
+_NO_GAIN = 1e-3
 _INVISIBLE = 2e-4
 """Change of an sRGB value that nobody sees."""
 
@@ -101,6 +104,8 @@ def _map_views(surface: Surface, painted: PaintedViews) -> list[ViewMap]:
 
 def _with_gain(view: ViewMap, gain: torch.Tensor) -> ViewMap:
     """The view with its sRGB values multiplied."""
+    if bool(((gain - 1).abs() < _NO_GAIN).all()):
+        return view
     return replace(view, light=srgb_to_linear(linear_to_srgb(view.light) * gain))
 
 
@@ -117,14 +122,14 @@ def _gather(
     qualities, colours, means = [], [], []
     for view, weight in zip(views, weights, strict=True):
         lookup = look_up(view, surface, texels, trust)
-        quality = lookup.quality * weight
-        light = sample_bilinear(view, lookup)
-        light, _ = group_mean(light, (quality > 0).float(), pyramid.cell, count)
-        every = torch.ones_like(quality)
-        mean, _ = group_mean(quality[:, None], every, pyramid.cell, count)
-        qualities.append(quality)
+        own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
+        light, _ = group_mean(sample_nearest(view, lookup), torch.ones_like(own), cell, count)
+        total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
+        qualities.append(
+            texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
+        )
         colours.append(linear_to_srgb(light))
-        means.append(mean[:, 0])
+        means.append(total / pyramid.levels[0].count)
     return _Evidence(torch.stack(qualities), torch.stack(colours), torch.stack(means))
 
 
@@ -139,19 +144,18 @@ def _blend(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Colours `[N, 3]` in sRGB of what is seen, and which texels `[N]` that are."""
     shares = choose_views(pyramid, evidence.colour, evidence.quality, weights)  # [C, V]
-    quality, point, normal = evidence.texel_quality, texels.point, texels.normal
-    texel_shares = share_texels(pyramid, shares, quality, point, normal)  # [V, N]
-    light = torch.zeros_like(point)
-    for view, share in zip(views, texel_shares, strict=True):
-        chosen = torch.nonzero(share > 0).squeeze(1)
-        part = texels.take(chosen)
-        sample = sample_sharp(view, look_up(view, surface, part, trust))
-        light[chosen] += sample * share[chosen, None]
+    light = torch.zeros_like(texels.point)
+    is_seen = torch.zeros(len(light), dtype=torch.bool, device=light.device)
+    parts = share_texels(pyramid, shares, evidence.texel_quality, texels)
+    for view, (chosen, share) in zip(views, parts, strict=True):
+        lookup = look_up(view, surface, texels.take(chosen), trust)
+        chosen, share = chosen[lookup.chosen], share[lookup.chosen, None]
+        light[chosen] += sample_sharp(view, lookup) * share
+        is_seen[chosen] = True
     colour = linear_to_srgb(light)
-    excess, support = _compare(views, surface, texels, pyramid, trust, shares, quality, colour)
+    excess, support = _compare(views, surface, texels, pyramid, trust, shares, colour)
     change = level_seams(pyramid, shares, excess, support, colour.new_tensor(weights))
-    colour = colour + _spread(pyramid, change, texels)
-    return colour.clamp(0, 1), texel_shares.sum(0) > 0
+    return (colour + _spread(pyramid, change, texels)).clamp(0, 1), is_seen
 
 
 def _compare(
@@ -161,22 +165,21 @@ def _compare(
     pyramid: Pyramid,
     trust: Trust,
     shares: torch.Tensor,
-    quality: torch.Tensor,
     colour: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Each view minus the blend by cell `[V, C, 3]`, and the trust in it `[V, C]`."""
-    bands = find_bands(pyramid, shares)
-    best = quality[:, bands].amax(0).clamp(min=1e-20)
+    bands = find_bands(pyramid, shares)  # [C, V]
     excess, support = [], []
-    for view, seen in zip(views, quality[:, bands] / best, strict=True):
-        chosen = torch.nonzero(seen > 0).squeeze(1)
-        place = bands[chosen]
-        sample = sample_sharp(view, look_up(view, surface, texels.take(place), trust))
-        mean, total = group_mean(
-            linear_to_srgb(sample) - colour[place], seen[chosen], pyramid.cell[place], len(shares)
-        )
-        excess.append(mean)
-        support.append(total / pyramid.levels[0].count)
+    for view, meets in zip(views, bands.T, strict=True):
+        asked = torch.nonzero(meets[pyramid.cell]).squeeze(1)
+        lookup = look_up(view, surface, texels.take(asked), trust)
+        place = asked[lookup.chosen]
+        gap = linear_to_srgb(sample_sharp(view, lookup)) - colour[place]  # [M, 3]
+        both = torch.cat([gap, gap.square()], 1)
+        mean, total = group_mean(both, lookup.quality, pyramid.cell[place], len(shares))
+        spread = (mean[:, 3:] - mean[:, :3].square()).sum(1).clamp(min=0)  # [C]
+        excess.append(mean[:, :3])
+        support.append(total / (1 + spread / _DETAIL**2).square())
     return torch.stack(excess), torch.stack(support)
 
 

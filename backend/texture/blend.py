@@ -3,10 +3,11 @@
 
 import torch
 
-from .cells import Cells, Pyramid, interpolate_cells
+from .atlas import Texels
+from .cells import Cells, Pyramid, group_sum, interpolate_cells
 from .solve import neighbour_sum, solve_screened
 
-_ROUNDS = 12
+_ROUNDS = 8
 _SHARPNESS = 2.0
 _UNITY = 1.5
 """Cost of a neighbour with another view, in units of the logarithm of the trust."""
@@ -15,8 +16,15 @@ _CONTRAST = 40.0
 _LEAST_LOG = -8.0
 _FEATHER_ROUNDS = 2
 _ACTIVE = 0.999
-_FALLBACK = 1e-4
-_LEAST_SUPPORT = 1e-4
+_FALLBACK = 1e-2
+_FADE = 4.0
+_LEAST_TRUST = 2.5e-3
+"""Share of the best view's trust below which a chosen view is not used."""
+_LEAST_SHARE = 0.01
+_LEAST_TURN = 1e-6
+_SPREAD_ROUNDS = 8
+_NOISE = 0.004
+"""Steps of sRGB values below this are left alone."""
 _SCREEN_CELLS = 64.0
 """Distance in cells over which a seam's correction fades."""
 
@@ -44,7 +52,7 @@ def choose_views(
     is_seen = trust > 0
     best = trust.amax(1, keepdim=True).clamp(min=1e-20)
     unary = (trust / best).clamp(min=1e-12).log().clamp(min=_LEAST_LOG)  # [C, V]
-    degree = cells.links.sum(1, keepdim=True).clamp(min=1e-6)
+    degree = cells.degree.clamp(min=1e-6)
     shown = colour.transpose(0, 1)  # [C, V, 3]
     square = shown.square().sum(2)  # [C, V]
     shares = _normalise(torch.exp(_SHARPNESS * unary) * is_seen)
@@ -77,42 +85,48 @@ def _normalise(shares: torch.Tensor) -> torch.Tensor:
 
 def _feather(cells: Cells, chosen: torch.Tensor) -> torch.Tensor:
     """Blur the choice over a few cells."""
-    degree = cells.links.sum(1, keepdim=True).clamp(min=1e-6)
+    degree = cells.degree.clamp(min=1e-6)
     for _ in range(_FEATHER_ROUNDS):
         chosen = (chosen + neighbour_sum(cells, chosen) / degree) / 2
     return _normalise(chosen)
 
 
 def share_texels(
-    pyramid: Pyramid,
-    shares: torch.Tensor,
-    quality: torch.Tensor,
-    points: torch.Tensor,
-    normals: torch.Tensor,
-) -> torch.Tensor:
+    pyramid: Pyramid, shares: torch.Tensor, quality: torch.Tensor, texels: Texels
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Spread the cells' shares over the texels that each view sees.
 
     Args:
         pyramid: The cells.
         shares: `[C, V]` from `choose_views`.
         quality: `[V, N]`, 0 where a view does not see a texel.
-        points: `[N, 3]`.
-        normals: `[N, 3]`.
+        texels: N of them.
 
     Returns:
-        `[V, N]` with sum 1, or 0 where nothing sees the texel.
+        Per view the texels `[M]` that it colours, and its share `[M]` of each; the shares of a
+        seen texel sum to 1.
     """
-    cells = pyramid.levels[0]
-    is_mixed = _is_mixed(cells, shares)
-    weights = shares[pyramid.cell]  # [N, V]
-    border = torch.nonzero(is_mixed[pyramid.cell]).squeeze(1)
-    weights[border] = interpolate_cells(pyramid, shares, points[border], normals[border])
-    best = quality.amax(0).clamp(min=1e-20)
-    trust = (quality / best).T  # [N, V]
+    is_mixed = _is_mixed(pyramid.levels[0], shares)
+    label = shares.argmax(1)[pyramid.cell]  # [N]
+    best, best_view = quality.max(0)  # [N]
+    own = quality.gather(0, label[None])[0]
+    label = torch.where(own >= _LEAST_TRUST * best, label, best_view)
+    label = torch.where(best > 0, label, -1)
+    border = torch.nonzero(is_mixed[pyramid.cell] & (best > 0)).squeeze(1)
+    label[border] = -1
+    blended = interpolate_cells(pyramid, shares, texels.point[border], texels.normal[border])
+    trust = (quality[:, border] / best[border]).T  # [B, V]
     # A view fades out towards its own depth edges, where its trust falls to nothing.
-    weights = (weights * (trust * 4).clamp(max=1) + _FALLBACK * trust.square()) * (trust > 0)
-    weights = _normalise(weights)
-    return _normalise(weights * (weights > 0.01)).T
+    weights = blended * (trust * _FADE).clamp(max=1) + _FALLBACK * trust.square()
+    weights = _normalise(weights * (trust > 0))
+    weights = _normalise(weights * (weights > _LEAST_SHARE))
+    parts = []
+    for view in range(shares.shape[1]):
+        inner = torch.nonzero(label == view).squeeze(1)
+        mixed = torch.nonzero(weights[:, view] > 0).squeeze(1)
+        share = torch.cat([torch.ones_like(best[inner]), weights[mixed, view]])
+        parts.append((torch.cat([inner, border[mixed]]), share))
+    return parts
 
 
 def _is_mixed(cells: Cells, shares: torch.Tensor) -> torch.Tensor:
@@ -122,11 +136,10 @@ def _is_mixed(cells: Cells, shares: torch.Tensor) -> torch.Tensor:
 
 
 def find_bands(pyramid: Pyramid, shares: torch.Tensor) -> torch.Tensor:
-    """Texels `[M]` (their places among the N) in and around the bands where the choice changes."""
+    """Cells and the views that meet in or beside them, `[C, V]` bool; all False elsewhere."""
     cells = pyramid.levels[0]
-    mixed = _is_mixed(cells, shares).float()[:, None]
-    around = (mixed + neighbour_sum(cells, mixed))[:, 0] > 0
-    return torch.nonzero(around[pyramid.cell]).squeeze(1)
+    around = (shares + neighbour_sum(cells, shares)) > 0
+    return around & _is_mixed(cells, shares)[:, None]
 
 
 def level_seams(
@@ -146,7 +159,7 @@ def level_seams(
         pyramid: The cells.
         shares: `[C, V]` from `choose_views`.
         excess: `[V, C, 3]` sRGB, each view minus the blend of all, mean over the texels of the
-            cell that the view sees; needed in and around the bands only.
+            cell that the view sees; needed in the bands only.
         support: `[V, C]`, how far `excess` can be trusted, 0 where unknown.
         pull: `[V]`, > 0, relative weights; where a heavier view is shown, less is changed.
 
@@ -157,15 +170,37 @@ def level_seams(
     "Seamless Mosaicing of Image-Based Texture Maps".
     """
     cells = pyramid.levels[0]
-    shown, known = excess.transpose(0, 1), support.T  # [C, V, 3], [C, V]
-    rows = torch.nonzero(_is_mixed(cells, shares)).squeeze(1)  # [M]
-    source = torch.zeros(len(shares), 3, device=shares.device)
-    for k in range(cells.links.shape[1]):
-        other, link = cells.neighbours[rows, k], cells.links[rows, k : k + 1]
-        both = (shares[rows] + shares[other]) * known[rows] * known[other]  # [M, V]
-        total = both.sum(1, keepdim=True)
-        step = torch.einsum("mv,mvk->mk", both, shown[rows] - shown[other])
-        source[rows] += link * step / total.clamp(min=1e-12) * (total > _LEAST_SUPPORT)
+    offsets = _smooth_offsets(pyramid, excess, support)  # [C, V, 3]
+    turn = shares[cells.first] - shares[cells.second]  # [E, V]
+    rows = torch.nonzero(turn.abs().amax(1) > _LEAST_TURN).squeeze(1)
+    first, second = cells.first[rows], cells.second[rows]
+    between = (offsets[first] + offsets[second]) / 2  # [B, V, 3]
+    step = -torch.einsum("bv,bvk->bk", turn[rows], between)
+    source = group_sum(step * cells.conductance[rows, None], first, len(shares))
     strength = (shares * pull).sum(1) / pull.max()  # [C]
-    screen = cells.links.sum(1) * (strength + 0.05) / _SCREEN_CELLS**2
+    screen = cells.degree[:, 0] * (strength + 0.05) / _SCREEN_CELLS**2
     return solve_screened(pyramid, screen.clamp(min=1e-6), source, torch.zeros_like(source))
+
+
+def _smooth_offsets(pyramid: Pyramid, excess: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
+    """How far each view lies from all others `[C, V, 3]`, averaged over the cells around.
+
+    Views differ smoothly in colour, but sharply where detail is not where the other view has it;
+    the average is over cells that can be trusted, so the detail does not enter.
+    """
+    total = support.sum(0)  # [C]
+    mean = (excess * support[..., None]).sum(0) / total.clamp(min=1e-12)[:, None]  # [C, 3]
+    alone = support.amax(0) / total.clamp(min=1e-12)
+    weight = support * (1 - alone)  # [V, C]; a cell with one view compares nothing
+    joined = torch.cat([(excess - mean) * weight[..., None], weight[..., None]], 2)
+    joined = joined.transpose(0, 1).flatten(1)  # [C, V * 4]
+    fine, coarse = pyramid.levels[0], pyramid.levels[min(1, len(pyramid.levels) - 1)]
+    if len(fine.parent):
+        joined = group_sum(joined, fine.parent, len(coarse.key))
+    for _ in range(_SPREAD_ROUNDS):
+        joined = (joined + neighbour_sum(coarse, joined) / coarse.degree.clamp(min=1e-6)) / 2
+    joined = joined.view(len(coarse.key), -1, 4)  # [C, V, 4]
+    offset = joined[..., :3] / joined[..., 3:].clamp(min=1e-9)
+    size = offset.square().sum(2, keepdim=True)
+    offset = offset * size / (size + _NOISE**2)
+    return offset[fine.parent] if len(fine.parent) else offset

@@ -32,16 +32,22 @@ class Cells:
         key: `[C]` int64, place and side.
         normal: `[C, 3]`, mean normal.
         count: `[C]`, texels in it.
-        neighbours: `[C, K]` int64, linked cells; the cell itself where there is none.
-        links: `[C, K]`, conductances, 0 where there is none; symmetric.
+        first: `[E]` int64, the first cell of each link; every link is there in both directions.
+        second: `[E]` int64, the second one.
+        conductance: `[E]`, of the links.
+        matrix: `[C, C]` sparse, the conductances.
+        degree: `[C, 1]`, sum of a cell's conductances.
         parent: `[C]` int64, the cell of the next coarser level; empty on the coarsest.
     """
 
     key: torch.Tensor
     normal: torch.Tensor
     count: torch.Tensor
-    neighbours: torch.Tensor
-    links: torch.Tensor
+    first: torch.Tensor
+    second: torch.Tensor
+    conductance: torch.Tensor
+    matrix: torch.Tensor
+    degree: torch.Tensor
     parent: torch.Tensor
 
 
@@ -80,7 +86,7 @@ def build_pyramid(texels: Texels, size: float) -> Pyramid:
         owners.append(owner)
         total = group_sum(torch.cat([normal * count[:, None], count[:, None]], 1), owner, len(key))
         normal, count = functional.normalize(total[:, :3], dim=1), total[:, 3]
-        levels.append(Cells(key, normal, count, *_link(key), key.new_zeros(0)))
+        levels.append(_make_cells(key, normal, count))
         if len(key) <= _FEWEST_CELLS:
             break
         key = _coarser(key, level + 1 < _LEVELS_BY_SIDE)
@@ -127,19 +133,19 @@ def interpolate_cells(
     place = (points - pyramid.origin) / pyramid.size - 0.5
     base = torch.floor(place)
     part = place - base
-    total = torch.zeros(len(points), values.shape[1], device=values.device)
-    sums = torch.zeros(len(points), device=values.device)
+    total = torch.zeros(len(points), values.shape[1] + 1, device=values.device)
+    values = functional.pad(values, (0, 1), value=1.0)  # [C, D + 1]
     for corner in range(8):
         step = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2], device=part.device)
         weight = (1 - step - part).abs().prod(1)  # [N]
         found, is_found = _find(voxels, _pack(base.long() + step, 0) // _SIDES)
+        rows = torch.nonzero(is_found).squeeze(1)
         for k in range(int(runs.max())):
-            cell = (starts[found] + k).clamp(max=len(cells.key) - 1)
-            alike = (cells.normal[cell] * normals).sum(1).clamp(min=0).square() + 1e-6
-            alike = alike * weight * (is_found & (k < runs[found]))  # [N]
-            total.addcmul_(values[cell], alike[:, None])
-            sums += alike
-    return total / sums.clamp(min=1e-20)[:, None]
+            rows = rows[runs[found[rows]] > k]
+            cell = starts[found[rows]] + k
+            alike = (cells.normal[cell] * normals[rows]).sum(1).clamp(min=0).square() + 1e-6
+            total.index_add_(0, rows, values[cell] * (alike * weight[rows])[:, None])
+    return total[:, :-1] / total[:, -1:].clamp(min=1e-20)
 
 
 def _voxels(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -180,24 +186,33 @@ def _find(keys: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch
     return index, keys[index] == wanted
 
 
-def _link(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours and conductances `[C, K]`: nearby cells of one side, all sides of one voxel."""
-    count = len(key)
-    own = torch.arange(count, device=key.device)
+def _make_cells(key: torch.Tensor, normal: torch.Tensor, count: torch.Tensor) -> Cells:
+    """Link the cells of one level."""
+    first, second, conductance = _find_links(key)
+    order = torch.argsort(first * len(key) + second)
+    first, second, conductance = (part[order] for part in (first, second, conductance))
+    counts = torch.bincount(first, minlength=len(key))
+    starts = functional.pad(counts.cumsum(0), (1, 0))  # [C + 1]
+    shape = (len(key), len(key))
+    matrix = torch.sparse_csr_tensor(starts, second, conductance, shape, check_invariants=False)
+    degree = group_sum(conductance[:, None], first, len(key))
+    parent = key.new_zeros(0)
+    return Cells(key, normal, count, first, second, conductance, matrix, degree, parent)
+
+
+def _find_links(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pairs of cells and conductances `[E]`: beside each other on one side, or in one voxel."""
+    own = torch.arange(len(key), device=key.device)
     voxel, side = _unpack(key)
-    columns, links = [], []
+    links = []
     for step in _HALF_STEPS:
         offset = torch.tensor(step, device=key.device)
         found, is_found = _find(key, _pack(voxel + offset, side))
-        forward = torch.where(is_found, found, own)
-        backward = own.clone()
-        backward[found[is_found]] = own[is_found]
-        length = sum(part * part for part in step) ** 0.5
-        for neighbour in (forward, backward):
-            columns.append(neighbour)
-            links.append((neighbour != own) / length)
+        links.append((own[is_found], found[is_found], sum(part * part for part in step) ** -0.5))
     for turn in range(1, _SIDES):
-        found, is_found = _find(key, _pack(voxel, (side + turn) % _SIDES))
-        columns.append(torch.where(is_found, found, own))
-        links.append(is_found.float())
-    return torch.stack(columns, 1), torch.stack(links, 1)
+        found, is_found = _find(key, _pack(voxel, side + turn))
+        is_found &= side + turn < _SIDES
+        links.append((own[is_found], found[is_found], 1.0))
+    first, second = (torch.cat([link[k] for link in links]) for k in (0, 1))
+    length = torch.cat([torch.full_like(link[0], link[2], dtype=torch.float32) for link in links])
+    return torch.cat([first, second]), torch.cat([second, first]), length.repeat(2)

@@ -23,6 +23,8 @@ _LEAST_SUPPORT = 0.25
 """Share of the bilinear weight that must fall on the texel's own layer."""
 _RAMP_PX = 8
 """Pixels from a depth edge over which trust rises to its full height."""
+_CLEAN_PX = 2.0
+"""Pixels from edges and creases at which a cubic kernel stays within its layer."""
 _EDGE_TRUST = 1e-3
 _BACK_TRUST = 0.05
 
@@ -57,19 +59,25 @@ class ViewMap:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Where N texels lie in one view.
+    """Where the M texels that a view sees lie in it.
 
     Attributes:
-        place: `[N, 2]` columns and rows, pixel centres at .5.
-        pixels: `[N, 4]` int64, the flat indices of the four pixels around it.
-        weights: `[N, 4]`, bilinear among the pixels of the texel's own layer, sum 1 or 0.
-        quality: `[N]`, trust, 0 where the view does not see the texel.
+        chosen: `[M]` int64, their places among those asked for.
+        place: `[M, 2]` columns and rows, pixel centres at .5.
+        nearest: `[M]` int64, the flat index of the pixel that shows the texel best.
+        quality: `[M]`, trust, > 0.
+        rough: `[R]` int64, the texels (their places among the M) near an edge or a crease.
+        pixels: `[R, 4]` int64, the flat indices of the four pixels around each of those.
+        weights: `[R, 4]`, bilinear among the pixels of the texel's own layer, sum 1.
     """
 
+    chosen: torch.Tensor
     place: torch.Tensor
+    nearest: torch.Tensor
+    quality: torch.Tensor
+    rough: torch.Tensor
     pixels: torch.Tensor
     weights: torch.Tensor
-    quality: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,75 +125,119 @@ def map_view(
 
 
 def look_up(view: ViewMap, surface: Surface, texels: Texels, trust: Trust) -> Lookup:
-    """Find N texels in a view, with a visibility test against the view's own depth.
+    """Find texels in a view, with a visibility test against the view's own depth.
 
     A pixel counts if its depth is where the texel's plane lies at that pixel, so the bias follows
     the slope by itself and neither background nor another layer is ever mixed in.
     """
-    screen = project(texels.point, [view.camera])[0]  # [N, 3]
-    place, nearness = screen_to_pixels(screen[:, :2], view.size), screen[:, 2]
     towards = directions_to_camera(texels.point, view.camera)
     facing = (towards * texels.normal).sum(1)  # [N]
-    base = torch.floor(place - 0.5)
-    part = place - 0.5 - base
-    slope = view.slopes[texels.face]  # [N, 2]
-    tolerance = _tolerance(view.camera, view.size, nearness)
-    pixels, soft, hard = [], [], []
+    chosen = torch.nonzero(facing.abs() >= trust.least_facing).squeeze(1)
+    screen = project(texels.point[chosen], [view.camera])[0]  # [M, 3]
+    place, nearness = screen_to_pixels(screen[:, :2], view.size), screen[:, 2]
+    near, is_inside = _flat_pixel(torch.floor(place), view.size)
+    # From behind, only the very face that the pixel shows: it is a sheet without a back.
+    is_own = view.triangle.view(-1)[near] == texels.face[chosen]
+    kept = torch.nonzero(is_inside & (nearness > 0) & ((facing[chosen] > 0) | is_own)).squeeze(1)
+    chosen, place, nearness, near = (part[kept] for part in (chosen, place, nearness, near))
+    maps = _sample_maps(torch.stack([view.edge, view.crease]), place)  # [2, M]
+    target = _Targets(place, nearness, texels.face[chosen], texels.normal[chosen])
+    is_seen = _is_layer(view, target, near, torch.floor(place) + 0.5)
+    rough = torch.nonzero(maps[1] < _CLEAN_PX).squeeze(1)
+    pixels, weights = _weigh_pixels(view, surface, target.take(rough))
+    is_seen[rough] = weights.sum(1) > 0
+    near[rough] = pixels.gather(1, weights.argmax(1, keepdim=True)).squeeze(1)
+    quality = _quality(view, maps[0], facing[chosen], trust, nearness) * is_seen
+    kept = torch.nonzero(quality > 0).squeeze(1)
+    order = torch.cumsum(is_seen & (quality > 0), 0) - 1
+    still = is_seen[rough] & (quality[rough] > 0)
+    return Lookup(
+        chosen[kept],
+        place[kept],
+        near[kept],
+        quality[kept],
+        order[rough[still]],
+        pixels[still],
+        weights[still],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Texels on the screen: place `[M, 2]`, nearness `[M]`, face `[M]`, normal `[M, 3]`."""
+
+    place: torch.Tensor
+    nearness: torch.Tensor
+    face: torch.Tensor
+    normal: torch.Tensor
+
+    def take(self, rows: torch.Tensor) -> "_Targets":
+        return _Targets(self.place[rows], self.nearness[rows], self.face[rows], self.normal[rows])
+
+
+def _is_layer(
+    view: ViewMap, target: _Targets, pixel: torch.Tensor, centre: torch.Tensor
+) -> torch.Tensor:
+    """Whether pixels `[M]` with centres `[M, 2]` show the layer that the texels are on."""
+    seen = view.triangle.view(-1)[pixel]
+    slope = view.slopes[target.face]  # [M, 2]
+    expected = target.nearness + (slope * (centre - target.place)).sum(1)
+    gap = (view.nearness.view(-1)[pixel] - expected).abs()
+    is_near = gap <= _tolerance(view.camera, view.size, target.nearness)
+    return (seen >= 0) & (is_near | (seen == target.face))
+
+
+def _weigh_pixels(
+    view: ViewMap, surface: Surface, target: _Targets
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The four pixels around each texel and their weights, `[R, 4]` each; 0 if not seen."""
+    base = torch.floor(target.place - 0.5)
+    part = target.place - 0.5 - base
+    pixels, hard, soft = [], [], []
     for row in (0, 1):
         for column in (0, 1):
             step = torch.tensor([column, row], device=base.device)
-            weight = (1 - step - part).abs().prod(1)  # [N]
             pixel, is_inside = _flat_pixel(base + step, view.size)
+            is_layer = _is_layer(view, target, pixel, base + step + 0.5) & is_inside
+            weight = (1 - step - part).abs().prod(1) * is_layer  # [R]
             seen = view.triangle.view(-1)[pixel]
-            expected = nearness + (slope * (base + step + 0.5 - place)).sum(1)
-            gap = (view.nearness.view(-1)[pixel] - expected).abs()
-            is_own = seen == texels.face
-            is_layer = is_own | ((gap <= tolerance) & (facing > 0))
-            is_layer &= is_inside & (seen >= 0)
-            cosine = (surface.normals[seen.clamp(min=0)] * texels.normal).sum(1)
-            is_smooth = is_own | (cosine > _CREASE_COSINE)
-            hard.append(weight * is_layer)
-            soft.append(hard[-1] * (is_smooth + _ACROSS_CREASE * ~is_smooth))
+            cosine = (surface.normals[seen.clamp(min=0)] * target.normal).sum(1)
+            is_smooth = (seen == target.face) | (cosine > _CREASE_COSINE)
             pixels.append(pixel)
-    support = torch.stack(hard, 1).sum(1)  # [N]
-    weights = torch.stack(soft, 1)  # [N, 4]
-    total = weights.sum(1, keepdim=True)
-    quality = _quality(view, place, facing, trust, nearness)
-    quality = torch.where(support >= _LEAST_SUPPORT, quality, torch.zeros_like(quality))
-    return Lookup(place, torch.stack(pixels, 1), weights / total.clamp(min=1e-12), quality)
+            hard.append(weight)
+            soft.append(weight * torch.where(is_smooth, 1.0, _ACROSS_CREASE))
+    is_seen = torch.stack(hard).sum(0) >= _LEAST_SUPPORT  # [R]
+    weights = torch.stack(soft, 1)  # [R, 4]
+    weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-12)
+    return torch.stack(pixels, 1), weights * is_seen[:, None]
 
 
-def sample_bilinear(view: ViewMap, lookup: Lookup) -> torch.Tensor:
-    """Linear light `[N, 3]`, from the pixels of the texel's own layer only."""
-    light = view.light.view(-1, 3)
-    total = light[lookup.pixels[:, 0]] * lookup.weights[:, :1]  # [N, 3]
-    for k in (1, 2, 3):
-        total = total.addcmul_(light[lookup.pixels[:, k]], lookup.weights[:, k : k + 1])
-    return total
+def sample_nearest(view: ViewMap, lookup: Lookup) -> torch.Tensor:
+    """Linear light `[M, 3]` of the one pixel that shows each texel best."""
+    return view.light.view(-1, 3)[lookup.nearest]
 
 
 def sample_sharp(view: ViewMap, lookup: Lookup) -> torch.Tensor:
-    """Linear light `[N, 3]`, cubic where the surface is smooth all around, else bilinear.
+    """Linear light `[M, 3]`: cubic where the surface is smooth all around, else bilinear.
+
+    Near edges and creases only the pixels of the texel's own layer are read.
 
     Source: Keys 1981, "Cubic Convolution Interpolation" (a = -1/2).
     """
-    total = sample_bilinear(view, lookup)
-    is_clean = _sample_map(view.crease, lookup.place) >= 2.0
-    chosen = torch.nonzero(is_clean).squeeze(1)  # [M]
-    place = lookup.place[chosen]
-    base = torch.floor(place - 0.5)
-    kernel = _cubic_weights(place - 0.5 - base)  # [M, 2, 4]
     light = view.light.view(-1, 3)
-    result = torch.zeros_like(total[chosen])
-    low, high = torch.full_like(result, torch.inf), torch.full_like(result, -torch.inf)
+    base = torch.floor(lookup.place - 0.5)
+    kernel = _cubic_weights(lookup.place - 0.5 - base)  # [M, 2, 4]
+    total = torch.zeros(len(base), 3, device=base.device)
+    low, high = torch.full_like(total, torch.inf), torch.full_like(total, -torch.inf)
     for row in range(4):
         for column in range(4):
             step = torch.tensor([column - 1, row - 1], device=base.device)
-            pixel, _ = _flat_pixel(base + step, view.size)
-            value = light[pixel]  # [M, 3]
-            result += value * (kernel[:, 0, column] * kernel[:, 1, row])[:, None]
-            low, high = torch.minimum(low, value), torch.maximum(high, value)
-    total[chosen] = torch.minimum(torch.maximum(result, low), high)
+            value = light[_flat_pixel(base + step, view.size)[0]]  # [M, 3]
+            total.addcmul_(value, (kernel[:, 0, column] * kernel[:, 1, row])[:, None])
+            torch.minimum(low, value, out=low)
+            torch.maximum(high, value, out=high)
+    total = torch.minimum(torch.maximum(total, low), high)
+    total[lookup.rough] = torch.einsum("rk,rkc->rc", lookup.weights, light[lookup.pixels])
     return total
 
 
@@ -199,18 +251,11 @@ def _cubic_weights(part: torch.Tensor) -> torch.Tensor:
 
 
 def _quality(
-    view: ViewMap,
-    place: torch.Tensor,
-    facing: torch.Tensor,
-    trust: Trust,
-    nearness: torch.Tensor,
+    view: ViewMap, edge: torch.Tensor, facing: torch.Tensor, trust: Trust, nearness: torch.Tensor
 ) -> torch.Tensor:
-    """Trust `[N]` from the facing angle, the distance to depth edges and the resolution."""
-    cosine = torch.where(facing > 0, facing, -facing)
-    angle = cosine.clamp(min=0) ** trust.power * torch.where(facing > 0, 1.0, _BACK_TRUST)
-    angle = torch.where(cosine >= trust.least_facing, angle, torch.zeros_like(angle))
-    edge = _sample_map(view.edge, place) - trust.guard_px
-    ramp = (edge / (_RAMP_PX - trust.guard_px)).clamp(0, 1)
+    """Trust `[M]` from the facing angle, the distance to depth edges and the resolution."""
+    angle = facing.abs() ** trust.power * torch.where(facing > 0, 1.0, _BACK_TRUST)
+    ramp = ((edge - trust.guard_px) / (_RAMP_PX - trust.guard_px)).clamp(0, 1)
     pixels_per_unit = view.size / view.camera.width
     scale = torch.ones_like(nearness) if view.camera.is_orthographic else nearness
     return angle * (_EDGE_TRUST + ramp) * scale * pixels_per_unit
@@ -224,11 +269,10 @@ def _flat_pixel(pixel: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Ten
     return clamped[:, 1] * size + clamped[:, 0], is_inside
 
 
-def _sample_map(values: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """Bilinear values `[N]` of a map `[S, S]`; zero outside."""
-    grid = (place * (2 / values.shape[0]) - 1)[None, None]  # [1, 1, N, 2]
-    sampled = functional.grid_sample(values[None, None], grid, align_corners=False)
-    return sampled[0, 0, 0]
+def _sample_maps(values: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Bilinear values `[K, M]` of maps `[K, S, S]`; zero outside."""
+    grid = (place * (2 / values.shape[-1]) - 1)[None, None]  # [1, 1, M, 2]
+    return functional.grid_sample(values[None], grid, align_corners=False)[0, :, 0]
 
 
 def _tolerance(camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
@@ -287,9 +331,14 @@ def _find_edges(
 
 def _distance(edges: torch.Tensor) -> torch.Tensor:
     """Pixels `[S, S]` to the nearest edge pixel (larger of columns and rows), up to _RAMP_PX."""
-    grown = edges.float()[None, None]  # [1, 1, S, S]
+    grown = edges.to(torch.uint8)
     distance = 1 - grown
     for _ in range(_RAMP_PX - 1):
-        grown = functional.max_pool2d(grown, 3, 1, 1)
+        wide = grown.clone()
+        wide[:, 1:] |= grown[:, :-1]
+        wide[:, :-1] |= grown[:, 1:]
+        grown = wide.clone()
+        grown[1:] |= wide[:-1]
+        grown[:-1] |= wide[1:]
         distance += 1 - grown
-    return distance[0, 0]
+    return distance.float()

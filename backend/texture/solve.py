@@ -29,7 +29,7 @@ def solve_screened(
     max_steps: int = 40,
     tolerance: float = 1e-4,
 ) -> torch.Tensor:
-    """Find u with sum over neighbours of link * (u - u') + screen * u = source.
+    """Find u with sum over neighbours of conductance * (u - u') + screen * u = source.
 
     Args:
         pyramid: The cells.
@@ -69,7 +69,7 @@ def _restrict(pyramid: Pyramid, screen: torch.Tensor) -> list[_System]:
     """The same equations on every level; a sheet's conductances do not depend on the cell size."""
     systems = []
     for cells in pyramid.levels:
-        diagonal = cells.links.sum(1, keepdim=True) + screen  # [C, 1]
+        diagonal = cells.degree + screen  # [C, 1]
         systems.append(_System(cells, screen, diagonal.clamp(min=1e-12)))
         if len(cells.parent):
             screen = group_sum(screen, cells.parent, int(cells.parent.max()) + 1)
@@ -82,11 +82,8 @@ def _apply(system: _System, values: torch.Tensor) -> torch.Tensor:
 
 
 def neighbour_sum(cells: Cells, values: torch.Tensor) -> torch.Tensor:
-    """Sum over linked cells of link * value, `[C, D]`."""
-    total = torch.zeros_like(values)
-    for k in range(cells.links.shape[1]):
-        total.addcmul_(values[cells.neighbours[:, k]], cells.links[:, k : k + 1])
-    return total
+    """Sum over linked cells of conductance * value, `[C, D]`."""
+    return cells.matrix @ values
 
 
 def _cycle(systems: list[_System], source: torch.Tensor, level: int) -> torch.Tensor:
