@@ -90,3 +90,14 @@ class Average:
             kept = live.detach().clone()
             live.copy_(mean)
             mean.copy_(kept)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs; `swap` must have been undone."""
+        return {"mean": self._mean, "count": self._count}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the same parameters, on whatever device."""
+        for mean, stored in zip(self._mean, state["mean"], strict=True):
+            mean.copy_(stored)
+        self._count = state["count"]

@@ -6,7 +6,7 @@ Everything lives on one device and is made there anew for every step: points and
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +45,7 @@ class Props:
         extent: `[S, 3]` half size of each bounding box, which is centred.
         edges: `[E, 9]` float32: sharp edges as two ends and a normal.
         first_edge: `[S + 1]` int64, as `first`.
+        groups: Of each shape the name that it shares with its variants.
     """
 
     names: list[str]
@@ -54,6 +55,7 @@ class Props:
     extent: torch.Tensor
     edges: torch.Tensor
     first_edge: torch.Tensor
+    groups: list[str] = field(default_factory=list)
 
     @property
     def num_shapes(self) -> int:
@@ -95,7 +97,54 @@ def load_props(
         joined([np.abs(p.vertices).max(0)[None] for p in props]),
         joined(edges),
         borders(edges),
+        [f"{p.pack}/{p.group}" for p in props],
     )
+
+
+def gather_shapes(props: Props, shapes: torch.Tensor) -> Props:
+    """Copy shapes `[B]`, which may repeat, into props of their own."""
+    triangle, first = _rows_of(props.first, shapes)
+    edge, first_edge = _rows_of(props.first_edge, shapes)
+    numbers = shapes.tolist()
+    return Props(
+        [props.names[s] for s in numbers],
+        props.corners[triangle],
+        props.colors[triangle],
+        first,
+        props.extent[shapes],
+        props.edges[edge],
+        first_edge,
+        [props.groups[s] for s in numbers],
+    )
+
+
+def _rows_of(first: torch.Tensor, shapes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows `[K]` of these shapes, one shape after the other, and their new borders."""
+    count = first[shapes + 1] - first[shapes]  # [B]
+    borders = functional.pad(torch.cumsum(count, 0), (1, 0))  # [B + 1]
+    start = torch.repeat_interleave(first[shapes] - borders[:-1], count)  # [K]
+    return start + torch.arange(len(start), device=start.device), borders
+
+
+def hold_out(props: Props, count: int) -> tuple[Props, Props]:
+    """Part at least `count` shapes from the rest, spread over all, and variants never apart.
+
+    Returns:
+        The rest, and the shapes held out.
+    """
+    device = props.corners.device
+    names = sorted(set(props.groups))
+    # Steps by the golden ratio reach every part of the alphabet, so every pack, early.
+    order = sorted(range(len(names)), key=lambda k: (k + 1) * 0.6180339887 % 1)
+    kept, number = set(), 0
+    for k in order:
+        if number >= count:
+            break
+        kept.add(names[k])
+        number += props.groups.count(names[k])
+    chosen = torch.tensor([group in kept for group in props.groups], device=device)
+    rest, apart = torch.nonzero(~chosen)[:, 0], torch.nonzero(chosen)[:, 0]
+    return gather_shapes(props, rest), gather_shapes(props, apart)
 
 
 def _sharp_edges(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

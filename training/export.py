@@ -18,6 +18,8 @@ from backend.weights.load import quantise_state, write_shards
 from training.checkpoints import load_shards
 
 STEM = "maquette-mini"
+PARTS = {"model": "denoiser", "vae": "vae", "conditioner": "conditioner"}
+"""First part of the published names -> name of the training runs' shards."""
 
 
 def export(vae: Path, flow: Path, out: Path) -> list[Path]:
@@ -45,12 +47,8 @@ def export(vae: Path, flow: Path, out: Path) -> list[Path]:
 def join_states(vae: Path, flow: Path) -> dict[str, torch.Tensor]:
     """The three trained networks as one state under their published prefixes."""
     state = {}
-    for prefix, folder, stem in (
-        ("model", flow, "denoiser"),
-        ("vae", vae, "vae"),
-        ("conditioner", flow, "conditioner"),
-    ):
-        part = load_shards(folder, stem)
+    for prefix, stem in PARTS.items():
+        part = load_shards(vae if stem == "vae" else flow, stem)
         state.update({f"{prefix}.{name}": tensor for name, tensor in part.items()})
     return state
 
@@ -61,13 +59,16 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--flow", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER)
+    parser.add_argument("--flow-log", default="flow_log.jsonl", help="name of the flow's log")
     args = parser.parse_args()
     for path in export(args.vae, args.flow, args.out):
         print(path.name, path.stat().st_size)
     logs = Path(__file__).parent / "logs"
     logs.mkdir(exist_ok=True)
     for source in (args.vae / "vae_log.jsonl", args.flow / "flow_log.jsonl"):
-        shutil.copy(source, logs / source.name)
+        if source.exists():  # unpacked weights have none
+            target = args.flow_log if source.parent == args.flow else source.name
+            shutil.copy(source, logs / target)
 
 
 if __name__ == "__main__":

@@ -12,43 +12,24 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
-from torch.nn import functional
 
-from backend.latents.flow import integrate, make_shifted_schedule
-from backend.latents.guidance import combine_guided
 from backend.models.dinov2.config import VARIANTS as DINOV2
 from backend.models.hunyuan3d.conditioner import ConditionerConfig, ImageConditioner
 from backend.models.hunyuan3d.config import DENOISER_VARIANTS, ShapeVAEConfig
 from backend.models.hunyuan3d.denoiser import Denoiser
 from backend.models.hunyuan3d.shape_vae import ShapeVAE
 from training.checkpoints import Average, Log, load_shards, save_shards
-from training.datasets import (
-    PointPool,
-    Props,
-    draw_maps,
-    load_props,
-    make_point_pool,
-    map_surface,
-    near_and_uniform,
-    sample_surfaces,
-    take,
-)
-from training.fields import BOX
+from training.datasets import hold_out, load_props
+from training.entries import Entries, PictureChanges, draw_pictures, vary_entries
+from training.flow_checks import FlowLoss, clean_errors, evaluate, held_out_entries
 from training.loop import autocast, fit_steps, learning_rate
-from training.metrics import crossing_points, evaluate_grid, fscore_and_chamfer, thin_out
-from training.pictures import (
-    Cameras,
-    draw_cameras,
-    jitter,
-    render_materials,
-    shade,
-    swap_channels,
-)
-from training.shape_vae import surface_input
+from training.regularise import add_stochastic_depth
+from training.variations import Variation
+
+STATE = "run_state.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +47,20 @@ class FlowTraining:
         drop_chance: Chance of a dropped picture, for guidance.
         field_weight: Weight of the loss in space.
         field_queries: Query points of the loss in space, per shape.
-        stretch: Augmentation, see `draw_maps`.
+        stretch: See `variations.Variation`, as the next three.
+        bend_chance: Chance of shear, of taper and of twist.
+        compose_chance: Chance that two props become one.
+        recolour_chance: Chance of other colours.
+        refresh_every: Steps between replacements of entries by new ones; 0 keeps all.
+        refresh_count: Entries replaced at a time.
+        grade: See `entries.PictureChanges`, as the next three.
+        blur_chance: Chance of a soft picture.
+        cut_chance: Chance of a bad outline.
+        erase_chance: Chance of a rectangle cut out or painted over.
+        depth_drop: Chance to skip the last branches, see `regularise.add_stochastic_depth`.
+        token_drop: Dropout of the condition tokens' numbers.
+        average_decay: Of the averaged weights.
+        held_out: Training shapes kept apart, to choose guidance and steps by.
         border_ratio: Empty share of a framed picture.
         weight_decay: Of AdamW.
         seed: Of everything random.
@@ -83,113 +77,37 @@ class FlowTraining:
     field_weight: float = 0.5
     field_queries: int = 768
     stretch: float = 0.2
+    bend_chance: float = 0.0
+    compose_chance: float = 0.0
+    recolour_chance: float = 0.0
+    refresh_every: int = 0
+    refresh_count: int = 64
+    grade: float = 0.0
+    blur_chance: float = 0.0
+    cut_chance: float = 0.0
+    erase_chance: float = 0.0
+    depth_drop: float = 0.0
+    token_drop: float = 0.0
+    average_decay: float = 0.999
+    held_out: int = 0
     border_ratio: float = 0.15
     weight_decay: float = 0.02
     seed: int = 0
 
-
-@dataclass(slots=True)
-class Entries:
-    """E augmented shapes, each with one view and its latents.
-
-    Attributes:
-        base: `[E, H, W, 4]` uint8, from `render_materials`.
-        normal: `[E, H, W, 3]` int8.
-        azimuth: `[E]`.
-        mean: `[E, N, C]` float16, in the denoiser's scale.
-        deviation: `[E, N, C]` float16, standard deviation in the same scale.
-        points: `[E, Q, 3]` float16 query points.
-    """
-
-    base: torch.Tensor
-    normal: torch.Tensor
-    azimuth: torch.Tensor
-    mean: torch.Tensor
-    deviation: torch.Tensor
-    points: torch.Tensor
-
-
-@torch.no_grad()
-def make_entries(
-    props: Props,
-    pool: PointPool,
-    vae: ShapeVAE,
-    shapes: torch.Tensor,
-    maps: torch.Tensor,
-    cameras: Cameras,
-    config: FlowTraining,
-    size: int,
-    generator: torch.Generator,
-) -> Entries:
-    """Render and encode augmented shapes, in batches of 64."""
-    sizes = (vae.config.pc_size, vae.config.pc_sharpedge_size)
-    rows: list[tuple[torch.Tensor, ...]] = []
-    for part in torch.arange(len(shapes), device=shapes.device).split(64):
-        view = Cameras(cameras.azimuth[part], cameras.elevation[part], cameras.fov[part])
-        base, normal = render_materials(
-            props, shapes[part], maps[part], view, size, config.border_ratio
+    @property
+    def variation(self) -> Variation:
+        """How entries differ from their props."""
+        return Variation(
+            stretch=self.stretch,
+            bend_chance=self.bend_chance,
+            compose_chance=self.compose_chance,
+            recolour_chance=self.recolour_chance,
         )
-        surface = surface_input(pool, shapes[part], maps[part], sizes, generator)
-        mean, logvar = vae.encode(surface)
-        spare = map_surface(take(pool.surface, shapes[part], 1024, generator), maps[part])
-        points = near_and_uniform(spare, 1024, 1024, generator)
-        scale = vae.config.scale_factor
-        deviation = torch.exp(0.5 * logvar.float()) * scale
-        rows.append((base, normal, view.azimuth, mean.float() * scale, deviation, points))
-    joined = [torch.cat(column) for column in zip(*rows, strict=True)]
-    return Entries(joined[0], joined[1], joined[2], *(x.half() for x in joined[3:]))
 
-
-class FlowLoss(torch.nn.Module):
-    """The forward pass of one step, as one module so that it compiles as one graph."""
-
-    def __init__(self, conditioner: ImageConditioner, denoiser: Denoiser, vae: ShapeVAE) -> None:
-        super().__init__()
-        self.conditioner, self.denoiser, self.vae = conditioner, denoiser, vae
-
-    def forward(
-        self,
-        image: torch.Tensor,
-        keep: torch.Tensor,
-        clean: torch.Tensor,
-        noise: torch.Tensor,
-        t: torch.Tensor,
-        points: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean squared velocity error, and cross-entropy of the implied shape's occupancy.
-
-        Args:
-            image: `[B, 4, H, W]` in -1..1.
-            keep: `[B]` 1, or 0 where the picture is dropped.
-            clean: `[B, N, C]` latents.
-            noise: `[B, N, C]`.
-            t: `[B]` flow time.
-            points: `[B, Q, 3]`.
-        """
-        context = self.conditioner(image) * keep[:, None, None]
-        at = t[:, None, None]  # [B, 1, 1]
-        noisy = at * clean + (1 - at) * noise
-        velocity = self.denoiser(noisy, t, context).float()
-        flow = functional.mse_loss(velocity, clean - noise)
-        implied = noisy + (1 - at) * velocity
-        with torch.no_grad():
-            truth = torch.sigmoid(self.vae.query(points, self.vae.decode(clean)).float())
-        logits = self.vae.query(points, self.vae.decode(implied)).float()
-        return flow, functional.binary_cross_entropy_with_logits(logits, truth)
-
-
-def draw_pictures(entries: Entries, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Light and jitter the pictures of these entries.
-
-    Returns:
-        `[B, 4, H, W]` in -1..1, colour over white, then alpha.
-    """
-    # bfloat16 grids would move edges by half a pixel.
-    with torch.autocast(rows.device.type, enabled=False):
-        image = shade(entries.base[rows], entries.normal[rows], entries.azimuth[rows], generator)
-        image = jitter(swap_channels(image, generator), generator)  # [B, 4, H, W]
-        alpha = image[:, 3:]
-        return torch.cat([image[:, :3] + 1 - alpha, alpha], 1) * 2 - 1
+    @property
+    def changes(self) -> PictureChanges:
+        """What happens to each picture drawn."""
+        return PictureChanges(self.grade, self.blur_chance, self.cut_chance, self.erase_chance)
 
 
 def draw_times(count: int, config: FlowTraining, generator: torch.Generator) -> torch.Tensor:
@@ -201,117 +119,7 @@ def draw_times(count: int, config: FlowTraining, generator: torch.Generator) -> 
     return torch.where(share, 0.0, t)
 
 
-def sample(
-    denoiser: Denoiser,
-    context: torch.Tensor,
-    noise: torch.Tensor,
-    steps: int,
-    guidance: float,
-    shift: float,
-) -> torch.Tensor:
-    """Integrate the flow from noise `[B, N, C]` with classifier-free guidance."""
-
-    def predict_velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        times = t.expand(len(x))
-        condition = denoiser(x, times, context).float()
-        if guidance == 1:
-            return condition
-        null = denoiser(x, times, torch.zeros_like(context)).float()
-        return combine_guided(null, condition, guidance)
-
-    schedule = make_shifted_schedule(steps, shift).to(noise.device)
-    return integrate(noise, schedule, predict_velocity, lambda _done, _of: None)
-
-
-@torch.no_grad()
-def evaluate(
-    loss: FlowLoss,
-    props: Props,
-    entries: Entries,
-    config: FlowTraining,
-    settings: tuple[int, float],
-    count: int,
-    cells: int = 64,
-) -> dict[str, float]:
-    """Picture to shape for the first `count` entries, of which entry k shows shape k.
-
-    Args:
-        loss: The networks.
-        props: The true shapes.
-        entries: Their pictures.
-        config: Of the run.
-        settings: Sampling steps and guidance.
-        count: Entries to measure.
-        cells: Resolution of the decoded field.
-
-    Returns:
-        Mean F-score and Chamfer-L1.
-    """
-    device = entries.base.device
-    generator = torch.Generator(device).manual_seed(77)
-    rows = torch.arange(min(count, props.num_shapes), device=device)
-    results = []
-    for part in rows.split(64):
-        context = loss.conditioner(draw_pictures(entries, part, generator))
-        noise = torch.randn(entries.mean[part].shape, device=device, generator=generator)
-        results.append(sample(loss.denoiser, context, noise, *settings, config.shift))
-    decoded = torch.cat([loss.vae.decode(x) for x in results])  # [S, N, D]
-    scores = []
-    for shape in rows.tolist():
-        query = partial(_query, loss.vae, decoded[shape : shape + 1])
-        values = evaluate_grid(query, cells, BOX, device)
-        result = thin_out(crossing_points(values, BOX), 8000, generator)
-        truth, _ = sample_surfaces(props, rows[shape : shape + 1], 8000, generator)
-        scores.append(fscore_and_chamfer(result, truth[0]))
-    return dict(zip(("fscore", "chamfer"), torch.tensor(scores).mean(0).tolist(), strict=True))
-
-
-def _query(vae: ShapeVAE, decoded: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """`vae.query` with the points last."""
-    return vae.query(points, decoded)
-
-
-@torch.no_grad()
-def clean_errors(loss: FlowLoss, entries: Entries) -> dict[str, list[float]]:
-    """Error of the implied clean latents at t = 0, 0.1, 0.3, 0.6.
-
-    With the right, a wrong and no picture: a denoiser that ignores its picture shows no difference.
-    """
-    device = entries.base.device
-    generator = torch.Generator(device).manual_seed(5)
-    rows = torch.arange(min(64, len(entries.azimuth)), device=device)
-    context = loss.conditioner(draw_pictures(entries, rows, generator))
-    clean = entries.mean[rows].float()
-    noise = torch.randn(clean.shape, device=device, generator=generator)
-    found: dict[str, list[float]] = {}
-    for name, seen in (
-        ("right", context),
-        ("shuffled", context.roll(1, 0)),
-        ("none", torch.zeros_like(context)),
-    ):
-        found[name] = []
-        for time_value in (0.0, 0.1, 0.3, 0.6):
-            t = torch.full((len(rows),), time_value, device=device)
-            noisy = time_value * clean + (1 - time_value) * noise
-            implied = noisy + (1 - time_value) * loss.denoiser(noisy, t, seen).float()
-            found[name].append(round(float(functional.mse_loss(implied, clean)), 4))
-    return found
-
-
-def held_out_entries(
-    props: Props, vae: ShapeVAE, config: FlowTraining, size: int, split_seed: int
-) -> Entries:
-    """One fixed view of every shape as it is, not augmented."""
-    device = props.corners.device
-    generator = torch.Generator(device).manual_seed(split_seed)
-    shapes = torch.arange(props.num_shapes, device=device)
-    pool = make_point_pool(props, 8192, 4096, generator)
-    maps = torch.eye(3, device=device).expand(len(shapes), 3, 3)
-    cameras = draw_cameras(len(shapes), device, generator)
-    return make_entries(props, pool, vae, shapes, maps, cameras, config, size, generator)
-
-
-def build(args: argparse.Namespace, device: torch.device) -> FlowLoss:
+def build(args: argparse.Namespace, device: torch.device, token_drop: float = 0.0) -> FlowLoss:
     """The three networks: autoencoder loaded and frozen, the others new or from `--resume`."""
     vae_config = ShapeVAEConfig(**json.loads((args.vae / "vae.json").read_text()))
     vae = ShapeVAE(vae_config).to(device)
@@ -323,64 +131,98 @@ def build(args: argparse.Namespace, device: torch.device) -> FlowLoss:
     if args.resume:
         conditioner.load_state_dict(load_shards(args.resume, "conditioner"))
         denoiser.load_state_dict(load_shards(args.resume, "denoiser"))
-    return FlowLoss(conditioner, denoiser, vae)
+    return FlowLoss(conditioner, denoiser, vae, token_drop)
 
 
 class Run:
-    """One training run: data, networks, optimiser and logs."""
+    """One training run: data, networks, optimiser and logs.
+
+    With `--resume-run` it goes on from the state that an earlier part of the same run left in
+    `--out`, as if it had never stopped.
+    """
 
     def __init__(self, args: argparse.Namespace, config: FlowTraining) -> None:
         self.args, self.config = args, config
         self.device = torch.device(args.device)
+        self.is_cuda = self.device.type == "cuda"
         torch.manual_seed(config.seed)
         torch.set_float32_matmul_precision("high")
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.cpu_generator = torch.Generator().manual_seed(config.seed)
         self.log = Log(args.out / "flow_log.jsonl")
-        self.begin = time.perf_counter()
-        self.loss = build(args, self.device)
+        self.begin, self.seconds_before = time.perf_counter(), 0.0
+        self.steps, self.done, self.drawn = config.steps, 0, 0
+        self.loss = build(args, self.device, config.token_drop)
         self.size = self.loss.conditioner.config.image_size
-        self.props = load_props(args.props, "train", self.device, args.limit)
-        self.entries = self.make_training_entries()
-        self.held_out = load_props(args.props, "validation", self.device, args.limit)
-        self.held_entries = held_out_entries(self.held_out, self.loss.vae, config, self.size, 1)
-        self.seen_entries = held_out_entries(self.props, self.loss.vae, config, self.size, 2)
+        add_stochastic_depth(
+            self.loss.conditioner.main_image_encoder.model, self.loss.denoiser, config.depth_drop
+        )
+        whole = load_props(args.props, "train", self.device, args.limit)
+        self.props, held_out = hold_out(whole, config.held_out)
+        validation = load_props(args.props, "validation", self.device, args.limit)
+        self.splits = {
+            name: (props, held_out_entries(props, self.loss.vae, self.size, config.border_ratio, k))
+            for k, (name, props) in enumerate(
+                (("validation", validation), ("held out", held_out), ("train", self.props)), 1
+            )
+            if props.num_shapes
+        }
         self.trained = torch.nn.ModuleList([self.loss.conditioner, self.loss.denoiser])
-        self.average = Average(self.trained, 0.999)
+        self.average = Average(self.trained, config.average_decay)
         self.optimiser = torch.optim.AdamW(
             self.trained.parameters(),
             config.learning_rate,
             (0.9, 0.98),
             weight_decay=config.weight_decay,
+            fused=self.is_cuda,
         )
-        is_cuda = self.device.type == "cuda"
-        self.forward = torch.compile(self.loss) if is_cuda else self.loss
-        self.log.write(event="start", seconds=self.seconds, config=asdict(config))
+        self.forward = torch.compile(self.loss) if self.is_cuda else self.loss
+        if args.resume_run:
+            self.entries = self.load_state()
+        else:
+            shapes = torch.arange(self.props.num_shapes, device=self.device)
+            self.entries = self.make_entries(shapes.repeat(config.entries))
+        self.log.write(
+            event="go on" if args.resume_run else "start",
+            seconds=self.seconds,
+            step=self.done,
+            config=asdict(config),
+        )
 
     @property
     def seconds(self) -> float:
-        """Wall time since the start."""
-        return time.perf_counter() - self.begin
+        """Wall time since the start, all parts of the run together."""
+        return self.seconds_before + time.perf_counter() - self.begin
 
-    def make_training_entries(self) -> Entries:
-        """`config.entries` augmented views of every training shape, in random order."""
-        config, generator = self.config, self.generator
-        pool = make_point_pool(self.props, 16384, 8192, generator)
-        shapes = torch.arange(self.props.num_shapes, device=self.device).repeat(config.entries)
-        maps = draw_maps(self.props, shapes, generator, config.stretch, 0.0)
-        cameras = draw_cameras(len(shapes), self.device, generator)
-        return make_entries(
-            self.props, pool, self.loss.vae, shapes, maps, cameras, config, self.size, generator
+    def make_entries(self, shapes: torch.Tensor) -> Entries:
+        """A new variation and view of each of these shapes."""
+        config, vae = self.config, self.loss.vae
+        return vary_entries(
+            self.props, shapes, vae, config.variation, self.size, config.border_ratio,
+            self.generator,
+        )  # fmt: skip
+
+    def refresh(self) -> None:
+        """Replace the next entries, in turn, by new ones of randomly drawn shapes."""
+        count, total = min(self.config.refresh_count, len(self.entries)), len(self.entries)
+        first = self.drawn // self.config.refresh_every * count
+        rows = (torch.arange(count, device=self.device) + first) % total
+        shapes = torch.randint(
+            self.props.num_shapes, (count,), device=self.device, generator=self.generator
         )
+        self.entries.replace_rows(rows, self.make_entries(shapes))
 
     def batches(self) -> Iterator[tuple[torch.Tensor, ...]]:
         """The arguments of `FlowLoss.forward`, for ever."""
         config, entries, generator = self.config, self.entries, self.generator
         while True:
+            if config.refresh_every and self.drawn % config.refresh_every == 0:
+                self.refresh()
+            self.drawn += 1
             rows = torch.randint(
-                len(entries.azimuth), (config.batch,), device=self.device, generator=generator
+                len(entries), (config.batch,), device=self.device, generator=generator
             )
-            image = draw_pictures(entries, rows, generator)
+            image = draw_pictures(entries, rows, generator, config.changes)
             noise = torch.randn(
                 2, *entries.mean[rows].shape, device=self.device, generator=generator
             )  # [2, B, N, C]
@@ -410,20 +252,20 @@ class Run:
         self.average.update()
         return flow.detach(), field.detach(), norm
 
-    def check(self, step: int, count: int, settings: tuple[int, float]) -> None:
+    def check(self, step: int, count: int, sampling: tuple[int, float]) -> None:
         """Log measures of the averaged networks on unseen and on training shapes."""
         self.average.swap()
+        self.loss.eval()
         with autocast(self.device):
-            for name, props, entries in (
-                ("validation", self.held_out, self.held_entries),
-                ("train", self.props, self.seen_entries),
-            ):
-                found = evaluate(self.loss, props, entries, self.config, settings, count)
+            for name, (props, entries) in self.splits.items():
+                settings = (*sampling, self.config.shift)
+                found = evaluate(self.loss, props, entries, settings, count)
                 self.log.write(
-                    step=step, split=name, settings=settings, **found,
+                    step=step, split=name, settings=sampling, **found,
                     errors=clean_errors(self.loss, entries),
                     seconds=self.seconds,
                 )  # fmt: skip
+        self.loss.train()
         self.average.swap()
 
     def save(self) -> None:
@@ -433,31 +275,83 @@ class Run:
         save_shards(self.loss.denoiser.state_dict(), self.args.out, "denoiser")
         self.average.swap()
 
+    def save_state(self) -> None:
+        """Write all that `load_state` needs to go on; several GB with a full run's entries."""
+        state = {
+            "counts": [self.steps, self.done, self.drawn],
+            "seconds": self.seconds,
+            "networks": self.trained.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self.optimiser.state_dict(),
+            "entries": self.entries.tensors(),
+            "random": [self.generator.get_state(), self.cpu_generator.get_state()],
+            "global_random": torch.get_rng_state(),
+            "global_random_cuda": torch.cuda.get_rng_state() if self.is_cuda else None,
+        }
+        partial_file = self.args.out / f"{STATE}.part"
+        torch.save(state, partial_file)
+        partial_file.replace(self.args.out / STATE)  # never half a state under this name
+        self.log.write(event="stop", step=self.done, seconds=self.seconds)
+
+    def load_state(self) -> Entries:
+        """Take up the state of an earlier part; returns its entries."""
+        state = torch.load(self.args.out / STATE, map_location="cpu", weights_only=True, mmap=True)
+        self.steps, self.done, self.drawn = state["counts"]
+        self.seconds_before = state["seconds"]
+        self.trained.load_state_dict(state["networks"])
+        self.average.restore(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for generator, kept in zip(
+            (self.generator, self.cpu_generator), state["random"], strict=True
+        ):
+            generator.set_state(kept)
+        torch.set_rng_state(state["global_random"])
+        if self.is_cuda:
+            torch.cuda.set_rng_state(state["global_random_cuda"])
+        return Entries(**{name: x.to(self.device) for name, x in state["entries"].items()})
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether this part of the run should end."""
+        limit = self.args.stop_after
+        return limit is not None and time.perf_counter() - self.begin > limit
+
     def train(self) -> None:
-        """Run all steps; with `--seconds` their number follows from the speed of the first."""
-        batches = self.batches()
-        steps = self.config.steps
-        if self.args.seconds:
-            steps = fit_steps(
-                lambda: float(self.step(1e-3, next(batches))[0]),
-                self.args.seconds,
-                self.begin,
-                self.log,
+        """Run the steps left, then the final checks, or stop in time to go on later.
+
+        With `--seconds` the number of steps follows from the speed of the first.
+        """
+        batches, args = self.batches(), self.args
+        if args.seconds and not args.resume_run:
+            begin = self.begin - self.seconds_before
+            self.steps = fit_steps(
+                lambda: float(self.step(1e-3, next(batches))[0]), args.seconds, begin, self.log
             )
-        for step in range(steps):
-            factor = learning_rate(step, steps, self.config.warmup)
-            flow, field, norm = self.step(factor, next(batches))
-            if step % self.args.every == 0:
-                self.log.write(
-                    step=step, flow=float(flow), field=float(field), norm=float(norm),
-                    seconds=self.seconds,
-                )  # fmt: skip
-            if step and step % self.args.evaluate_every == 0:
-                self.check(step, 48, (10, 2.0))
+        while self.done < self.steps:
+            self.train_step(batches)
+            if self.is_out_of_time:
                 self.save()
-        for guidance in self.args.guidances:
-            self.check(steps, self.args.final_count, (15, guidance))
+                self.save_state()
+                return
+        for steps in args.sampling_steps:
+            for guidance in args.guidances:
+                self.check(self.steps, args.final_count, (steps, guidance))
         self.save()
+
+    def train_step(self, batches: Iterator[tuple[torch.Tensor, ...]]) -> None:
+        """One step with what is due after it."""
+        step = self.done
+        factor = learning_rate(step, self.steps, self.config.warmup)
+        flow, field, norm = self.step(factor, next(batches))
+        self.done += 1
+        if step % self.args.every == 0:
+            self.log.write(
+                step=step, flow=float(flow), field=float(field), norm=float(norm),
+                seconds=self.seconds,
+            )  # fmt: skip
+        if step and step % self.args.evaluate_every == 0:
+            self.check(step, 48, (10, 2.0))
+            self.save()
 
 
 def main() -> None:
@@ -469,12 +363,19 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, help="folder with conditioner and denoiser shards")
     parser.add_argument("--config", type=Path, help="JSON overlay of FlowTraining")
     parser.add_argument("--seconds", type=float, help="wall time of the run, set-up included")
+    parser.add_argument(
+        "--stop-after", type=float, help="wall seconds after which this part stops, to go on later"
+    )
+    parser.add_argument(
+        "--resume-run", action="store_true", help="go on from the state in the folder --out"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--limit", type=int, help="use only the first shapes")
     parser.add_argument("--every", type=int, default=200, help="steps between log lines")
     parser.add_argument("--evaluate-every", type=int, default=3000)
     parser.add_argument("--final-count", type=int, default=139)
     parser.add_argument("--guidances", type=float, nargs="+", default=[1.0, 2.0, 3.5])
+    parser.add_argument("--sampling-steps", type=int, nargs="+", default=[15])
     args = parser.parse_args()
     config = FlowTraining()
     if args.config:

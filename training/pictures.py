@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns augmented shapes into training pictures: any camera, light, colours and small movements."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn import functional
 from backend.render.camera import camera_axes, project_perspective
 from backend.render.rasterize import interpolate, rasterize
 from training.datasets import Props
+from training.variations import from_luma_chroma, to_luma_chroma, turn_chroma
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +167,85 @@ def jitter(image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     theta = torch.stack([cos, -sin, move[:, 0], sin, cos, move[:, 1]], 1).view(-1, 2, 3)
     grid = functional.affine_grid(theta, list(flat.shape), align_corners=False)  # [B, H, W, 2]
     return functional.grid_sample(flat, grid, align_corners=False)
+
+
+def grade(image: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+    """Change hue, saturation, contrast and brightness of whole pictures `[B, H, W, 4]`.
+
+    Args:
+        image: Colours in [0, 1] and coverage, which stays.
+        strength: 0 changes nothing; at 1 any hue in half of the pictures, saturation and contrast
+            up to a factor of 1.6.
+        generator: Random source.
+    """
+    rand = torch.rand(len(image), 5, device=image.device, generator=generator)
+    even = (rand * 2 - 1)[:, :, None, None]  # [B, 5, 1, 1]
+    luma, chroma = to_luma_chroma(image[..., :3])
+    is_turned = (rand[:, 4] < 0.5)[:, None, None]
+    angle = torch.where(is_turned, math.pi, 0.15) * even[:, 0] * strength
+    chroma = turn_chroma(chroma, angle) * torch.exp(0.47 * strength * even[:, 1])[..., None]
+    contrast = torch.exp(0.47 * strength * even[:, 2])
+    luma = (luma - 0.5) * contrast + 0.5 + 0.1 * strength * even[:, 3]
+    colour = from_luma_chroma(luma, chroma * contrast[..., None]).clamp(0, 1)
+    return torch.cat([colour, image[..., 3:]], -1)
+
+
+def cut_badly(image: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Give pictures the outline of a bad cut-out: some lose a rim, some keep one of background.
+
+    Args:
+        image: `[B, 4, H, W]` premultiplied.
+        chance: Chance of a change; half lose, half keep.
+        generator: Random source.
+
+    Returns:
+        `[B, 4, H, W]` premultiplied.
+    """
+    count, device = len(image), image.device
+    rand = torch.rand(count, 5, 1, 1, device=device, generator=generator)
+    alpha = image[:, 3:]
+    wide = functional.max_pool2d(alpha, 3, 1, 1)
+    narrow = -functional.max_pool2d(-alpha, 3, 1, 1)
+    kept = torch.cat([image[:, :3] + rand[:, 1:4] * (wide - alpha), wide], 1)
+    lost = image * (narrow / alpha.clamp(min=1e-6))
+    changed = torch.where(rand[:, :1] < chance / 2, kept, lost)
+    return torch.where(rand[:, :1] < chance, changed, image)
+
+
+def erase(image: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Cut a rectangle out of some pictures, or paint it over in one colour.
+
+    Args:
+        image: `[B, 4, H, W]` premultiplied.
+        chance: Chance of a rectangle.
+        generator: Random source.
+
+    Returns:
+        `[B, 4, H, W]` premultiplied.
+
+    Source: Zhong et al. 2017, "Random Erasing Data Augmentation".
+    """
+    count, _, height, width = image.shape
+    rand = torch.rand(count, 9, 1, 1, device=image.device, generator=generator)
+    y = torch.arange(height, device=image.device)[:, None] / height  # [H, 1]
+    x = torch.arange(width, device=image.device) / width  # [W]
+    near_y = (y - rand[:, 0]).abs() < 0.05 + 0.12 * rand[:, 1]  # [B, H, 1]
+    near_x = (x - rand[:, 2]).abs() < 0.05 + 0.12 * rand[:, 3]  # [B, 1, W]
+    hit = (near_y & near_x & (rand[:, 4] < chance))[:, None]  # [B, 1, H, W]
+    colour = torch.where(rand[:, 5:6] < 0.5, 0.0, rand[:, 6:9])  # [B, 3, 1, 1]
+    alpha = image[:, 3:] * (rand[:, 5:6] >= 0.5)
+    return torch.where(hit, torch.cat([colour * alpha, alpha], 1), image)
+
+
+def blur(image: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Soften some pictures `[B, 4, H, W]` by a Gaussian of up to 1.2 pixels."""
+    rand = torch.rand(len(image), 2, device=image.device, generator=generator)
+    sigma = torch.where(rand[:, 0] < chance, 0.3 + 0.9 * rand[:, 1], 0.05)[:, None]
+    offset = torch.arange(-3.0, 4.0, device=image.device)
+    kernel = torch.exp(-(offset**2) / (2 * sigma**2))  # [B, 7]
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(image.shape[1], 0)
+    flat = image.flatten(0, 1)[None]  # [1, B * 4, H, W]
+    groups = flat.shape[1]
+    flat = functional.conv2d(flat, kernel[:, None, :, None], padding=(3, 0), groups=groups)
+    flat = functional.conv2d(flat, kernel[:, None, None, :], padding=(0, 3), groups=groups)
+    return flat[0].view_as(image)

@@ -14,7 +14,7 @@ def load(path):
     arrays = np.load(path.replace(".npz.xz", ".npz"))
     return [
         SimpleNamespace(
-            pack="made", name=name, vertices=arrays[name + "_vertices"],
+            pack="made", name=name, group=name, vertices=arrays[name + "_vertices"],
             faces=arrays[name + "_faces"], corner_colors=arrays[name + "_colors"],
         )
         for name in arrays["names"].tolist()

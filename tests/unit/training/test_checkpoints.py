@@ -62,6 +62,23 @@ def test_swapping_twice_changes_nothing():
     assert (module.weight == 1).all()
 
 
+def test_average_goes_on_from_its_state():
+    found = []
+    for is_stopped in (False, True):
+        module, average = make_average(0.5)
+        for value in (1.0, 2.0, 4.0):
+            with torch.no_grad():
+                module.weight.fill_(value)
+            if is_stopped:
+                state, average = average.state(), Average(module, 0.5)
+                average.restore(state)
+            average.update()
+        average.swap()
+        found.append(module.weight.detach().clone())
+    assert torch.equal(*found)
+    assert (found[0] < 4).all()
+
+
 def test_log_appends_one_rounded_object_per_line(tmp_path, capsys):
     log = Log(tmp_path / "deep" / "log.jsonl")
     log.write(step=1, loss=0.123456789)

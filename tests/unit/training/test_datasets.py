@@ -7,6 +7,8 @@ import torch
 from tests.unit.training.made_props import SHAPES, write_props
 from training.datasets import (
     draw_maps,
+    gather_shapes,
+    hold_out,
     labels,
     load_props,
     look_up,
@@ -182,3 +184,26 @@ def test_queries_are_near_the_surface_and_all_over_the_box(props):
     uniform = queries[0, 2000:]
     assert uniform.abs().max() <= 1.02 and (uniform.mean(0).abs() < 0.08).all()
     assert (uniform.std(0) - 1.02 / math.sqrt(3)).abs().max() < 0.04
+
+
+def test_gathered_shapes_are_the_chosen_ones_in_order(props):
+    chosen = gather_shapes(props, torch.tensor([BALL, CUBE, BALL]))
+    assert chosen.names == ["made/ball", "made/cube", "made/ball"] == chosen.groups
+    for row, shape in enumerate((BALL, CUBE, BALL)):
+        assert torch.equal(chosen.triangles(row), props.triangles(shape))
+        assert torch.equal(chosen.extent[row], props.extent[shape])
+        edges = slice(int(props.first_edge[shape]), int(props.first_edge[shape + 1]))
+        own = slice(int(chosen.first_edge[row]), int(chosen.first_edge[row + 1]))
+        assert torch.equal(chosen.edges[own], props.edges[edges])
+    assert int(chosen.first[-1]) == len(chosen.corners) == len(chosen.colors)
+
+
+def test_held_out_shapes_keep_their_variants_together(props):
+    many = gather_shapes(props, torch.arange(60) % 3)
+    many.groups = [f"group {k // 4}" for k in range(60)]
+    rest, apart = hold_out(many, 10)
+    assert apart.num_shapes == 12 and rest.num_shapes == 48
+    assert not set(rest.groups) & set(apart.groups)
+    assert hold_out(many, 10)[1].groups == apart.groups
+    whole, none = hold_out(many, 0)
+    assert whole.num_shapes == 60 and none.num_shapes == 0

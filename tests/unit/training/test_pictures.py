@@ -8,7 +8,11 @@ from tests.unit.training.made_props import write_props
 from training.datasets import draw_maps, load_props
 from training.pictures import (
     Cameras,
+    blur,
+    cut_badly,
     draw_cameras,
+    erase,
+    grade,
     jitter,
     render_materials,
     shade,
@@ -133,3 +137,56 @@ def test_jitter_moves_a_spot_a_little_and_premultiplies():
     line = torch.arange(41.0) - 20
     place = torch.stack([(mass.sum(k) * line).sum(1) / mass.sum((1, 2)) for k in (1, 2)], 1)
     assert place.abs().max() < 1.3 and place.std(0).min() > 0.3
+
+
+def premultiplied(count, alpha_value=1.0):
+    """A square of colour in the middle of pictures of 40 pixels."""
+    image = torch.zeros(count, 4, 40, 40)
+    colour = torch.tensor([0.6, 0.3, 0.2]) * alpha_value
+    image[:, :, 10:30, 10:30] = torch.cat([colour, torch.tensor([alpha_value])])[:, None, None]
+    return image
+
+
+def test_grading_keeps_coverage_and_changes_colours_more_the_stronger():
+    image = torch.rand(200, 6, 6, 4, generator=seeded())
+    assert torch.allclose(grade(image, 0.0, seeded(1))[..., :3], image[..., :3], atol=0.2)
+    apart = []
+    for strength in (0.2, 1.0):
+        graded = grade(image, strength, seeded(1))
+        assert graded.amin() >= 0 and graded.amax() <= 1
+        assert torch.equal(graded[..., 3], image[..., 3])
+        apart.append(float((graded - image).abs().mean()))
+    assert apart[1] > 2 * apart[0] > 0.01
+
+
+def test_badly_cut_pictures_lose_a_rim_or_keep_one():
+    image = premultiplied(300)
+    cut = cut_badly(image, 1.0, seeded())
+    area = cut[:, 3].sum((1, 2))
+    assert set(area.tolist()) == {18.0**2, 22.0**2}
+    assert (area == 18**2).float().mean() == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(cut[:, :, 12:28, 12:28], image[:, :, 12:28, 12:28])
+    rim = cut[area == 22**2][:, :3, 9, 9]
+    assert rim.std(0).min() > 0.2, "the background's colour differs"
+    assert torch.equal(cut_badly(image, 0.0, seeded()), image)
+
+
+def test_erasing_touches_one_rectangle_of_the_chosen_share():
+    image = premultiplied(400)
+    erased = erase(image, 0.5, seeded())
+    changed = (erased != image).any(1)
+    # Half of the pictures, less the rectangles that miss the square or paint beside it.
+    assert 0.15 < changed.any((1, 2)).float().mean() < 0.5
+    for k in torch.nonzero(changed.any((1, 2)))[:20, 0]:
+        rows, columns = changed[k].any(1), changed[k].any(0)
+        assert changed[k].sum() == rows.sum() * columns.sum()
+    assert (erased[:, :3] <= erased[:, 3:] + 1e-6).all(), "still premultiplied"
+
+
+def test_blur_keeps_the_mass_and_softens_edges():
+    image = premultiplied(60)
+    soft = blur(image, 1.0, seeded())
+    assert torch.allclose(soft.sum((2, 3)), image.sum((2, 3)), rtol=1e-4)
+    edge = soft[:, 3, 20, 9]
+    assert edge.max() > 0.15 and edge.std() > 0.02
+    assert torch.allclose(blur(image, 0.0, seeded()), image, atol=1e-6)

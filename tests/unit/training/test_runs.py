@@ -14,7 +14,7 @@ from backend.models.hunyuan3d.config import DenoiserConfig, ShapeVAEConfig
 from backend.models.hunyuan3d.shape_vae import ShapeVAE
 from backend.weights.load import read_shards, widen_state
 from tests.unit.training.made_props import write_props
-from training import export, flow, shape_vae
+from training import export, flow, shape_vae, unpack
 from training.checkpoints import Log, load_shards
 from training.datasets import load_props, make_fields
 from training.flow import FlowTraining, draw_times
@@ -61,7 +61,7 @@ def arguments(props, out, **changes):
     values = {
         "props": props, "out": out, "vae": None, "resume": None, "seconds": None, "device": "cpu",
         "limit": 2, "every": 1, "evaluate_every": 4, "cells": 8, "final_count": 1,
-        "guidances": [2.0],
+        "guidances": [2.0], "sampling_steps": [15], "stop_after": None, "resume_run": False,
     }  # fmt: skip
     return argparse.Namespace(**{**values, **changes})
 
@@ -164,6 +164,57 @@ def test_flow_learns_and_leaves_the_autoencoder_alone(props_folder, trained_vae,
     )
 
 
+AUGMENTED = replace(
+    FLOW_RUN, steps=6, refresh_every=2, refresh_count=2, bend_chance=0.5, compose_chance=0.5,
+    recolour_chance=0.5, grade=1.0, blur_chance=0.5, cut_chance=0.5, erase_chance=0.5,
+    depth_drop=0.3, token_drop=0.2,
+)  # fmt: skip
+
+
+def test_stopped_run_goes_on_as_if_it_had_never_stopped(props_folder, trained_vae, tmp_path):
+    changes = {"vae": trained_vae, "evaluate_every": 100}
+    whole = flow.Run(arguments(props_folder, tmp_path / "whole", **changes), AUGMENTED)
+    whole.train()
+    args = partial(arguments, props_folder, tmp_path / "parts", **changes, stop_after=0.0)
+    for part in range(6):
+        run = flow.Run(args(resume_run=part > 0), AUGMENTED)
+        run.train()
+        assert run.done == part + 1
+    flow.Run(args(resume_run=True), AUGMENTED).train()  # nothing but the last checks is left
+    for stem in ("conditioner", "denoiser"):
+        expected, found = (load_shards(tmp_path / name, stem) for name in ("whole", "parts"))
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    rows = rows_of(tmp_path / "parts" / "flow_log.jsonl")
+    events = [row["event"] for row in rows if "event" in row]
+    assert events == ["start", "stop", *["go on", "stop"] * 5, "go on"]
+    once = [row["flow"] for row in rows_of(tmp_path / "whole" / "flow_log.jsonl") if "flow" in row]
+    assert [row["flow"] for row in rows if "flow" in row] == once
+    assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
+
+
+def test_refreshed_entries_are_new_and_in_turn(props_folder, trained_vae, tmp_path):
+    config = replace(FLOW_RUN, refresh_every=3, refresh_count=3)
+    run = flow.Run(arguments(props_folder, tmp_path, vae=trained_vae), config)
+    assert len(run.entries) == 4
+    before, batches, changed = run.entries.points.clone(), run.batches(), []
+    for _ in range(7):
+        next(batches)
+        is_new = (run.entries.points != before).flatten(1).any(1)
+        changed.append(torch.nonzero(is_new)[:, 0].tolist())
+        before = run.entries.points.clone()
+    assert changed == [[0, 1, 2], [], [], [0, 1, 3], [], [], [0, 2, 3]]
+
+
+def test_held_out_shapes_are_measured_and_not_trained_on(props_folder, trained_vae, tmp_path):
+    args = arguments(props_folder, tmp_path, vae=trained_vae, limit=3)
+    run = flow.Run(args, replace(FLOW_RUN, steps=1, held_out=1))
+    assert run.props.num_shapes == 2 and len(run.entries) == 4
+    run.train()
+    rows = [row for row in rows_of(tmp_path / "flow_log.jsonl") if "fscore" in row]
+    assert [row["split"] for row in rows] == ["validation", "held out", "train"]
+    assert not set(run.splits["held out"][0].names) & set(run.props.names)
+
+
 def test_times_are_shifted_towards_noise_with_a_share_exactly_there():
     config = replace(FLOW_RUN, shift=8.0, noise_share=0.2)
     times = draw_times(20_000, config, torch.Generator().manual_seed(0))
@@ -222,6 +273,23 @@ def test_export_joins_the_networks_under_their_prefixes(
     for key, tensor in trained.items():
         assert (vae[key].float() - tensor).abs().max() <= tensor.abs().max() / 100
     assert {key.split(".")[0] for key in state} == {"model", "vae", "conditioner"}
+
+
+def test_unpacked_weights_are_the_shipped_ones(trained_vae, trained_flow, tmp_path, monkeypatch):
+    sizes = ShapeVAEConfig(**json.loads((trained_vae / "vae.json").read_text()))
+    for module in (export, unpack):
+        monkeypatch.setitem(module.SHAPE_VAE_VARIANTS, "maquette-mini", sizes)
+    export.export(trained_vae, trained_flow, tmp_path / "shipped")
+    unpack.unpack(tmp_path / "shipped", tmp_path / "again")
+    loss = flow.build(
+        arguments(None, None, vae=tmp_path / "again", resume=tmp_path / "again"),
+        torch.device("cpu"),
+    )
+    assert loss.vae.config == sizes
+    state = widen_state(read_shards(tmp_path / "shipped", export.STEM))
+    for prefix, name in export.PARTS.items():
+        for key, tensor in getattr(loss, name).state_dict().items():
+            assert torch.allclose(tensor, state[f"{prefix}.{key}"].float(), rtol=1e-3, atol=1e-6)
 
 
 def test_export_refuses_other_sizes(trained_vae, trained_flow, tmp_path):
