@@ -2,17 +2,17 @@
 """Turns the training split into answers that a shape model has to beat: mean and retrieval."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
 from training.datasets import Props, sample_surfaces
-from training.fields import solid_occupancy
+from training.fields import CELLS, centre_occupancy, solid_occupancy
 from training.metrics import crossing_points
 from training.pictures import Cameras, render_materials
 
-CELLS = 48
 VIEWS_DEG = ((-45.0, 15.0), (-15.0, 15.0), (15.0, 15.0), (45.0, 15.0), (30.0, 30.0), (-30.0, 30.0))
 PICTURE_PX = 32
 NUM_POINTS = 1024
@@ -24,23 +24,33 @@ class MeanShape:
 
     Attributes:
         points: `[M, 3]` on its surface.
-        occupancy: `[48, 48, 48]` bool.
+        solid: `[48, 48, 48]` bool, average of `solid_occupancy`.
+        centres: `[48, 48, 48]` bool, average of `centre_occupancy`.
     """
 
     points: torch.Tensor
-    occupancy: torch.Tensor
+    solid: torch.Tensor
+    centres: torch.Tensor
 
 
 def make_mean_shape(train: Props, stride: int) -> MeanShape:
     """Average every `stride`-th training shape."""
+    solid, solid_level = _average(train, stride, solid_occupancy)
+    centres, level = _average(train, stride, centre_occupancy)
+    half = 1 - 1 / CELLS  # the samples are cell centres
+    points = crossing_points(centres, half, level)
+    return MeanShape(points, solid > solid_level, centres > level)
+
+
+def _average(
+    train: Props, stride: int, occupancy: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, float]:
+    """The share `[48, 48, 48]` of shapes that fill a cell, and where it encloses their volume."""
     solids = [
-        solid_occupancy(train.triangles(shape)).float()
-        for shape in range(0, train.num_shapes, stride)
+        occupancy(train.triangles(shape)).float() for shape in range(0, train.num_shapes, stride)
     ]
     mean = torch.stack(solids).mean(0)
-    level = float(mean.flatten().sort(descending=True).values[int(mean.sum())])
-    half = 1 - 1 / CELLS  # the samples are cell centres
-    return MeanShape(crossing_points(mean, half, level), mean > level)
+    return mean, float(mean.flatten().sort(descending=True).values[int(mean.sum())])
 
 
 def describe_pictures(pictures: torch.Tensor) -> torch.Tensor:
@@ -59,12 +69,9 @@ def describe_training(train: Props) -> torch.Tensor:
     for azimuth, elevation in VIEWS_DEG:
         for shapes in torch.arange(train.num_shapes, device=device).split(64):
             count = len(shapes)
-            cameras = Cameras(
-                torch.full((count,), math.radians(azimuth)),
-                torch.full((count,), math.radians(elevation)),
-                torch.full((count,), math.radians(30.0)),
-            )
-            unit = torch.eye(3).expand(count, 3, 3)
+            angles = torch.tensor([azimuth, elevation, 30.0], device=device).deg2rad()
+            cameras = Cameras(*angles[:, None].expand(-1, count))
+            unit = torch.eye(3, device=device).expand(count, 3, 3)
             base, normal = render_materials(train, shapes, unit, cameras, 64, 0.15, 1)
             light = 0.55 + 0.45 * (normal.float() / 127)[..., 1:2].clamp(min=0)
             colour = base[..., :3].float() / 255 * light
@@ -81,8 +88,9 @@ def nearest_by_picture(descriptors: torch.Tensor, picture: torch.Tensor) -> int:
 
 def sample_training(train: Props) -> torch.Tensor:
     """NUM_POINTS surface points of every training shape `[S, K, 3]`."""
-    generator = torch.Generator().manual_seed(11)
-    parts = torch.arange(train.num_shapes).split(64)
+    device = train.corners.device
+    generator = torch.Generator(device).manual_seed(11)
+    parts = torch.arange(train.num_shapes, device=device).split(64)
     return torch.cat([sample_surfaces(train, p, NUM_POINTS, generator)[0] for p in parts])
 
 

@@ -43,16 +43,18 @@ def score_table(pattern: str) -> str:
     """The rows of all results files of `shape_quality.py` that the pattern names."""
     files = sorted(RESULTS.glob(pattern))
     lines = [
-        "| Answer | Shapes | F-score 0.05 | Chamfer-L1 | Solid IoU mean / median |",
-        "|---|---|---|---|---|",
+        "| Answer | Shapes | F-score 0.05 | Chamfer-L1 | Solid IoU mean / median | Of centres |",
+        "|---|---|---|---|---|---|",
     ]
     notes = []
     for file in files:
         content = read(file.stem)
         for row in content["rows"]:
             cells = (row["what"], row["shapes"], f"{row['fscore']:.3f}", f"{row['chamfer']:.3f}")
-            both = f"{row['iou']:.3f} / {row['iou_median']:.3f}"
-            lines.append("| " + " | ".join(map(str, cells)) + f" | {both} |")
+            # Older files know the IoU of the cells' centres only.
+            both = f"{row['iou']:.3f} / {row['iou_median']:.3f}" if "iou" in row else "-"
+            cells += (both, f"{row['iou_centres']:.3f}")
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
         notes.append(source(file.stem, content) + f" Resolution {content['resolution']}.")
     return "\n".join([*lines, "", *notes]) + "\n"
 

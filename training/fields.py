@@ -14,6 +14,7 @@ from torch.nn import functional
 BOX = 1.05
 WALL = 0.012
 BAND = 0.032
+CELLS = 48
 _SPLIT_EDGE = 0.08
 _MAX_PAIRS = 1 << 24
 
@@ -104,7 +105,26 @@ def point_triangle_distance(point: torch.Tensor, triangle: torch.Tensor) -> torc
 
 
 def solid_occupancy(triangles: torch.Tensor) -> torch.Tensor:
-    """Which of the 48^3 cells of [-1, 1]^3 have a solid centre, by the same walls and flood.
+    """Which of the 48^3 cells of [-1, 1]^3 are solid: the measure of solid IoU.
+
+    A cell is solid if its centre is within one cell's width of the surface, or if it cannot be
+    reached from outside over centres that are not. Such a wall has no gaps for closed surfaces,
+    whatever their slope, and the thinnest plate is two cells thick, so that a plate moved by a part
+    of a cell still overlaps itself: walls much thinner than a cell (`centre_occupancy`) give a
+    floor tile reproduced to 0.02 an IoU of 0.1. Made for any triangles, so both of the meshes that
+    are compared go through it.
+
+    Returns:
+        `[48, 48, 48]` bool, indexed x, y, z.
+    """
+    # Two more centres on each side: the outermost are free whatever the shape.
+    distance = unsigned_distance(triangles, CELLS + 3, 1 + 3 / CELLS, 2.1 / CELLS)
+    is_solid = ~_outside(distance <= 2 / CELLS, 1)
+    return is_solid[2:-2, 2:-2, 2:-2]
+
+
+def centre_occupancy(triangles: torch.Tensor) -> torch.Tensor:
+    """Which of the 48^3 cells of [-1, 1]^3 have a solid centre, by the walls of training.
 
     Returns:
         `[48, 48, 48]` bool, indexed x, y, z.

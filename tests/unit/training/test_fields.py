@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from tests.unit.training.made_props import make_ball, make_box, make_sheet
-from training.fields import BAND, BOX, WALL, signed_distance, solid_occupancy, unsigned_distance
+from training.fields import (
+    BAND,
+    BOX,
+    WALL,
+    centre_occupancy,
+    signed_distance,
+    solid_occupancy,
+    unsigned_distance,
+)
 
 RESOLUTION = 112
 LIMIT = BAND - WALL
@@ -105,10 +113,50 @@ def test_unsigned_distance_equals_the_distance_to_one_triangle():
     assert (grid.view(-1)[::17] <= nearest + 1e-5).all()
 
 
-def test_solid_occupancy_of_a_ball_is_the_ball_and_its_wall():
-    found = solid_occupancy(corners(make_ball(0.7)))
-    centre = (torch.arange(48) + 0.5) / 24 - 1
-    radius = torch.stack(torch.meshgrid(centre, centre, centre, indexing="ij"), -1).norm(dim=-1)
+def cell_centres():
+    line = (torch.arange(48) + 0.5) / 24 - 1
+    return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
+
+
+def test_centre_occupancy_of_a_ball_is_the_ball_and_its_wall():
+    found = centre_occupancy(corners(make_ball(0.7)))
+    radius = cell_centres().norm(dim=-1)
     sure = (radius - 0.7 - WALL).abs() > 3e-3
     assert torch.equal(found[sure], (radius < 0.7 + WALL)[sure])
     assert sure.float().mean() > 0.99
+
+
+def test_solid_occupancy_of_a_ball_is_the_ball_and_one_cell():
+    found = solid_occupancy(corners(make_ball(0.7)))
+    radius = cell_centres().norm(dim=-1)
+    sure = (radius - 0.7 - 1 / 24).abs() > 3e-3
+    assert torch.equal(found[sure], (radius < 0.7 + 1 / 24)[sure])
+    assert sure.float().mean() > 0.98
+
+
+def test_solid_cells_of_a_shape_that_fills_the_box_are_all_cells_and_its_cavity_counts():
+    outer = make_box((1.0, 1.0, 1.0))
+    assert solid_occupancy(corners(outer)).all()
+    assert solid_occupancy(corners(outer, make_box((0.5, 0.5, 0.5)))).all()
+    vertices, faces = outer
+    lid = (vertices[faces][..., 1] > 0).all(1)
+    opened = solid_occupancy(corners((vertices, faces[~lid])))
+    assert not opened[24, 24, 24] and opened[0].all() and not opened[24, 47, 24]
+
+
+@pytest.mark.parametrize("shift", [0.003, 0.012, 0.02])
+def test_thin_plate_moved_by_a_part_of_a_cell_still_overlaps_itself(shift):
+    plate = corners(make_box((0.9, 0.01, 0.9)))
+    for place in torch.linspace(0, 2 / 48, 7):
+        first, second = (
+            solid_occupancy(plate + torch.tensor([0, float(place) + off, 0])) for off in (0, shift)
+        )
+        assert (first & second).sum() / (first | second).sum() > 0.6
+
+
+def test_tilted_sheet_lets_nothing_through():
+    vertices, faces = make_box((0.5, 0.5, 0.5))
+    turn = torch.linalg.matrix_exp(torch.tensor([[0.0, 0.6, -0.4], [-0.6, 0, 0.3], [0.4, -0.3, 0]]))
+    found = solid_occupancy(corners((vertices, faces)) @ turn)
+    inside = (cell_centres() @ turn.T).abs().amax(-1) < 0.5
+    assert found[inside].all() and inside.sum() > 10000
