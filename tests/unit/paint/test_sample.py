@@ -2,7 +2,6 @@
 """The stage with a coder that halves pictures, and a network that knows what is to be painted."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,47 +12,13 @@ from backend.config import PaintConfig
 from backend.data import Camera, PaintedViews, PreparedImage
 from backend.errors import CancelledError
 from backend.paint.sample import PaintDefaults, PaintNetworks, paint_views, view_angles
-from backend.paint.schedule import NoiseConfig, make_signal_table
 from backend.progress import Progress, Report
 from backend.render.camera import camera_axes
+from tests.unit.paint.stand_ins import NOISE, HalvingCoder, MeanPainter
 
-NOISE = NoiseConfig(prediction_type="epsilon", timestep_spacing="trailing")
-SIGNAL = make_signal_table(NOISE)
 SIZE, VIEWS = 16, 3
 ANGLES = [(0, 0), (90, 0), (180, -90)]
 RED = (0.8, 0.2, 0.1)
-
-
-class HalvingCoder:
-    """Latents are the picture at half its size."""
-
-    def sample(self, image: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-        return functional.avg_pool2d(image, 2)
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        return functional.interpolate(latents, scale_factor=2.0)
-
-
-class MeanPainter:
-    """Paints every view in the mean of the reference pictures; without reference, black."""
-
-    def __init__(self) -> None:
-        self.text = torch.ones(1, 2, 4)
-        self.calls: list[dict[str, torch.Tensor]] = []
-
-    def encode_reference(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"place": latents.mean(dim=(1, 3, 4))[:, None]}  # [B, 1, C]
-
-    def __call__(
-        self, sample, timestep, geometry, cameras, reference, text=None, reference_scale: Any = 1.0
-    ):
-        self.calls.append(
-            {"sample": sample, "geometry": geometry, "cameras": cameras, "text": text}
-        )
-        mean = (reference["place"][:, 0] + 1) * reference_scale[:, None] - 1  # [rows, C]
-        data = mean[:, None, :, None, None]
-        share = SIGNAL[timestep.long()].item()
-        return (sample - share**0.5 * data) / (1 - share) ** 0.5
 
 
 def make_networks(painter: MeanPainter, **changes) -> PaintNetworks:
