@@ -158,7 +158,8 @@ class Run:
             self.loss.conditioner.main_image_encoder.model, self.loss.denoiser, config.depth_drop
         )
         whole = load_props(args.props, "train", self.device, args.limit)
-        self.props, held_out = hold_out(whole, config.held_out)
+        # A trial with few shapes keeps most of them.
+        self.props, held_out = hold_out(whole, min(config.held_out, whole.num_shapes // 3))
         validation = load_props(args.props, "validation", self.device, args.limit)
         self.splits = {
             name: (props, held_out_entries(props, self.loss.vae, self.size, config.border_ratio, k))
