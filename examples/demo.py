@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One example picture to a mesh, a Blender file and a preview under `out/`: `make demo`.
+"""One example picture to a textured mesh, a Blender file and pictures of it: `make demo`.
 
 Starts Blender's `bpy` module with this source tree as an enabled extension and runs the command
-that `blender --background --command maquette generate` runs.
+that `blender --background --command maquette generate` runs. The files go under `out/`;
+`demo_sides.png` shows the object from the front, from its left, from behind and from its right.
 """
 
 import argparse
@@ -38,8 +39,8 @@ def run_demo(image: Path, out: Path, words: list[str]) -> int:
         The command's exit status.
     """
     start = time.perf_counter()
-    files = [out / f"demo.{kind}" for kind in ("glb", "blend", "png")]
-    names = ("--out", "--blend", "--preview")
+    files = [out / f"demo{end}" for end in (".glb", ".blend", ".png", "_sides.png")]
+    names = ("--out", "--blend", "--preview", "--turntable")
     flags = [word for pair in zip(names, files, strict=True) for word in pair]
     command = importlib.import_module(f"{MODULE}.command")
     printed = io.StringIO()
@@ -52,8 +53,8 @@ def run_demo(image: Path, out: Path, words: list[str]) -> int:
     total = time.perf_counter() - start
     stages = result["seconds"]
     rest = total - sum(stages.values())
-    for name, seconds in [*stages.items(), ("scene and preview", rest), ("total", total)]:
-        print(f"{name:>18}: {seconds:6.1f} s")
+    for name, seconds in [*stages.items(), ("scene and pictures", rest), ("total", total)]:
+        print(f"{name:>19}: {seconds:6.1f} s")
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{result['faces']} faces, seed {result['seed']}, peak memory {peak_mib:.0f} MiB")
     for path in files:

@@ -9,13 +9,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import bpy
-import numpy as np
 from mathutils import Euler, Vector
 
-from .image import encode_png, read_pixels
 from .material import create_plain_material
 
 SAMPLES = 32
+TURNTABLE_SAMPLES = 16
+TURNTABLE_ELEVATION_DEG = 12.0
+EVEN_LIGHT = (0.55, 0.56, 0.58)
 FOV_DEG = 26.0
 CLAY_LINEAR = (0.56, 0.33, 0.19)
 BACKDROP_LINEAR = (0.60, 0.63, 0.68)
@@ -35,7 +36,8 @@ def render_preview(
     """Render one view of an object with Cycles on the CPU, in a scene made for it and then removed.
 
     Args:
-        obj: A mesh object whose origin is its bottom centre, front -Y.
+        obj: A mesh object whose origin is its bottom centre, front -Y; one without materials is
+            shown in clay.
         path: The PNG to write.
         azimuth_deg: 0 looks at the front, 90 at the side that faces +X.
         elevation_deg: Height of the camera above the horizon.
@@ -48,8 +50,7 @@ def render_preview(
         centre, radius = Vector((0.0, 0.0, size.z / 2)), max(size.length / 2, 1e-6)
         subject = bpy.data.objects.new("Subject", obj.data.copy())
         subject.scale = obj.scale
-        subject.data.materials.clear()
-        subject.data.materials.append(create_plain_material("Clay", CLAY_LINEAR, 0.55))
+        _give_materials(subject.data, obj)
         scene.collection.objects.link(subject)
         _add_backdrop(scene, radius, azimuth_deg)
         for angle_deg, height_deg, light_size, distance, strength in LIGHTS:
@@ -69,21 +70,52 @@ def render_preview(
         _remove_scene(scene)
 
 
-def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 256) -> None:
-    """Render front, +X side, back and -X side of an object side by side.
+def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 320) -> None:
+    """Render front, +X side, back and -X side of an object in a row, in even light.
+
+    The four are turned copies in one scene before one camera, which takes a fraction of the time
+    of four renders.
 
     Args:
         obj: As for `render_preview`.
         path: The PNG to write, four pictures wide.
         side_px: Width and height of each picture.
     """
-    pictures = []
-    for azimuth_deg in SIDE_AZIMUTHS_DEG:
-        render_preview(obj, path, azimuth_deg, elevation_deg=12.0, side_px=side_px)
-        image = bpy.data.images.load(str(path))
-        pictures.append(read_pixels(image))  # [H, W, 4]
-        bpy.data.images.remove(image)
-    path.write_bytes(encode_png(np.concatenate(pictures, axis=1)))  # [H, 4W, 4]
+    scene = bpy.data.scenes.new("Maquette Turntable")
+    scene.world = bpy.data.worlds.new("Maquette Turntable")
+    try:
+        size = Vector(obj.dimensions)
+        turning = math.hypot(size.x, size.y)  # what any of the four can be wide
+        width = 1.1 * max(turning, size.z, 1e-6)
+        mesh = obj.data.copy()
+        for index, azimuth_deg in enumerate(SIDE_AZIMUTHS_DEG):
+            subject = bpy.data.objects.new("Subject", mesh)
+            subject.scale = obj.scale
+            subject.rotation_euler = Euler((0.0, 0.0, -math.radians(azimuth_deg)))
+            subject.location = ((index - 1.5) * width, 0.0, -size.z / 2)
+            scene.collection.objects.link(subject)
+        _give_materials(mesh, obj)
+        _add_sun(scene)
+        _add_flat_camera(scene, len(SIDE_AZIMUTHS_DEG) * width)
+        _configure_render(scene, path, side_px)
+        scene.render.resolution_x = side_px * len(SIDE_AZIMUTHS_DEG)
+        scene.cycles.samples = TURNTABLE_SAMPLES
+        scene.world.color = EVEN_LIGHT
+        with silent_stdout():
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+    finally:
+        _remove_scene(scene)
+
+
+def _give_materials(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> None:
+    """Copies of the object's materials, which go with the scene, or clay."""
+    shown = [slot.material for slot in obj.material_slots]
+    if not any(shown):
+        mesh.materials.clear()
+        mesh.materials.append(create_plain_material("Clay", CLAY_LINEAR, 0.55))
+        return
+    for index, material in enumerate(shown):
+        mesh.materials[index] = material.copy() if material else None
 
 
 @contextlib.contextmanager
@@ -153,6 +185,28 @@ def _add_camera(
     scene.camera = viewer
 
 
+def _add_sun(scene: bpy.types.Scene) -> None:
+    """A soft light from the upper left, which shows the shape where the texture is plain."""
+    sun = bpy.data.lights.new("Sun", "SUN")
+    sun.energy, sun.angle = 2.0, math.radians(20.0)
+    lamp = bpy.data.objects.new("Sun", sun)
+    lamp.rotation_euler = (-_direction(-40.0, 50.0)).to_track_quat("-Z", "Y").to_euler()
+    scene.collection.objects.link(lamp)
+
+
+def _add_flat_camera(scene: bpy.types.Scene, width: float) -> None:
+    """A camera without perspective, a little above the origin, that sees so much of X."""
+    camera = bpy.data.cameras.new("Camera")
+    camera.type, camera.ortho_scale = "ORTHO", width
+    camera.clip_start, camera.clip_end = 0.01 * width, 10.0 * width
+    viewer = bpy.data.objects.new("Camera", camera)
+    towards_camera = _direction(0.0, TURNTABLE_ELEVATION_DEG)
+    viewer.location = 2.0 * width * towards_camera
+    viewer.rotation_euler = (-towards_camera).to_track_quat("-Z", "Y").to_euler()
+    scene.collection.objects.link(viewer)
+    scene.camera = viewer
+
+
 def _configure_render(scene: bpy.types.Scene, path: Path, side_px: int) -> None:
     """Cycles on the CPU without denoising, which not every build of Blender has."""
     scene.render.engine = "CYCLES"
@@ -176,9 +230,9 @@ def _configure_render(scene: bpy.types.Scene, path: Path, side_px: int) -> None:
 def _remove_scene(scene: bpy.types.Scene) -> None:
     """Remove the scene and everything that was made for it."""
     objects = list(scene.collection.objects)
-    made: list[bpy.types.ID] = [obj.data for obj in objects]
+    made: list[bpy.types.ID] = list({obj.data: None for obj in objects})
     for obj in objects:
-        made.extend(getattr(obj.data, "materials", ()))
+        made.extend(material for material in getattr(obj.data, "materials", ()) if material)
     if scene.world:
         made.append(scene.world)
     bpy.data.scenes.remove(scene)

@@ -222,6 +222,9 @@ def _read_sent(part: _Part, choices: Choices, depsgraph: bpy.types.Depsgraph) ->
     """Set `sent` and `sent_uv`: the evaluated mesh if its faces can be told apart, else the own."""
     note = []
     part.sent = part.own
+    if _is_unchanged(part.obj):
+        part.sent_uv = None if part.uv is None else part.uv[part.own.loops]
+        return []
     with evaluated_mesh(part.obj, depsgraph) as evaluated:
         if has_same_faces(part.mesh, evaluated):
             part.sent = read_surface(evaluated, part.obj)
@@ -235,6 +238,11 @@ def _read_sent(part: _Part, choices: Choices, depsgraph: bpy.types.Depsgraph) ->
     if part.uv is not None and part.sent_uv is None:
         part.sent_uv = part.uv[part.sent.loops]
     return note
+
+
+def _is_unchanged(obj: bpy.types.Object) -> bool:
+    """Whether nothing turns the object's own mesh into another one."""
+    return obj.mode != "EDIT" and not obj.modifiers and not obj.data.shape_keys
 
 
 def _make_uv_maps(parts: list[_Part], size_px: int) -> None:
@@ -289,12 +297,15 @@ def _write_submission(parts: list[_Part], selection_only: bool, path: Path) -> N
     become single precision.
     """
     joined = join_surfaces([part.sent for part in parts])
-    used, faces = np.unique(joined.loop_vertices[joined.loops], return_inverse=True)
-    vertices = joined.vertices[used]
+    corners = joined.loop_vertices[joined.loops]  # [F, 3]
+    is_used = np.zeros(len(joined.vertices), bool)
+    is_used[corners] = True
+    faces = (np.cumsum(is_used) - 1)[corners]
+    vertices = joined.vertices[is_used]
     vertices = vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     arrays = {
         "vertices": mesh_data.turn_to_y_up(vertices.astype(np.float32)),
-        "faces": faces.reshape(-1, 3).astype(np.int32),  # [F, 3]
+        "faces": faces.astype(np.int32),
     }
     if parts[0].sent_uv is not None:
         arrays["uv"] = np.concatenate([part.sent_uv for part in parts]).astype(np.float32)

@@ -45,6 +45,7 @@ def own_mesh(obj: bpy.types.Object) -> Generator[bpy.types.Mesh, None, None]:
 
     In Edit Mode it is a copy, as the UV maps of the mesh itself cannot be read then.
     """
+    assert isinstance(obj.data, bpy.types.Mesh)
     if obj.mode != "EDIT":
         yield obj.data
         return

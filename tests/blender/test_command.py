@@ -59,11 +59,23 @@ def test_wrong_words_are_one_line_and_status_2(bpy, addon, tmp_path, capfd):
     assert len(capfd.readouterr().err.strip().splitlines()) == 1
 
 
-def test_turntable_has_four_sides(bpy, addon, tmp_path):
+def test_turntable_has_four_sides_in_their_colours(bpy, addon, tmp_path):
     bpy.ops.mesh.primitive_cube_add(size=1.0, location=(0, 0, 0))
-    for vertex in bpy.context.object.data.vertices:
+    mesh = bpy.context.object.data
+    for vertex in mesh.vertices:
         vertex.co.z += 0.5
-    before = {kind: len(getattr(bpy.data, kind)) for kind in ("scenes", "objects", "materials")}
+    colours = {(0, -1, 0): (1, 0, 0), (1, 0, 0): (0, 1, 0), (0, 1, 0): (0, 0, 1)}  # else black
+    for colour in (*colours.values(), (0, 0, 0)):
+        mesh.materials.append(addon.material.create_plain_material("plain", colour, 1.0))
+    for polygon in mesh.polygons:
+        side = tuple(round(value) for value in polygon.normal)
+        polygon.material_index = list(colours).index(side) if side in colours else 3
+    kinds = ("scenes", "objects", "materials", "meshes", "lights", "worlds")
+    before = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
     addon.preview.render_turntable(bpy.context.object, tmp_path / "sheet.png", side_px=32)
-    assert Image.open(tmp_path / "sheet.png").size == (128, 32)
+    pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"), np.float32)
+    assert pixels.shape == (32, 128, 3)
+    for index, colour in enumerate([*colours.values(), (0, 0, 0)]):
+        seen = pixels[14:18, 32 * index + 14 : 32 * index + 18].mean(axis=(0, 1)) / 255
+        assert ((seen > 0.4) == np.array(colour, bool)).all(), (index, seen)
     assert before == {kind: len(getattr(bpy.data, kind)) for kind in before}
