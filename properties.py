@@ -11,8 +11,9 @@ from .backend import config
 
 
 def _title(name: str) -> str:
-    """`target_faces` -> `Target Faces`."""
-    return name.replace("_", " ").replace("-", " ").title()
+    """`target_faces` -> `Target Faces`, `front_deg` -> `Front (°)`."""
+    title = name.removesuffix("_px").replace("_", " ").replace("-", " ").title()
+    return f"{title.removesuffix(' Deg')} (°)" if title.endswith(" Deg") else title
 
 
 CHOICES = {
@@ -29,6 +30,8 @@ def _property_of(name: str, item: "Field[Any]") -> Any:
     if name in CHOICES:
         return bpy.props.EnumProperty(items=CHOICES[name], default=item.default, **texts)
     limits = {"min": meta["min"], "max": meta["max"], "default": item.default}
+    if meta["unit"] == "px":
+        limits["subtype"] = "PIXEL"
     if isinstance(item.default, int):
         return bpy.props.IntProperty(**limits, **texts)
     return bpy.props.FloatProperty(**limits, **texts)

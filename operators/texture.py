@@ -118,6 +118,7 @@ def _read_choices(chosen: properties.MAQUETTE_PG_settings) -> Choices:
     return Choices(
         uv=chosen.uv,
         size_px=chosen.texture_size,
+        gap=chosen.chart_gap_px / 1024,  # the setting counts pixels of such a texture
         selection_only=kind == "selection",
         mask=Mask(kind, chosen.mask_image, chosen.mask_attribute) if is_within else None,
         keep_colours=chosen.keep_colours,

@@ -41,7 +41,10 @@ class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("paint_steps", "paint_guidance", "delight"):
+        for name in ("paint_steps", "paint_guidance", "delight", "further_views"):
+            column.prop(settings, name)
+        column.separator()
+        for name in ("facing_power", "max_angle_deg", "guard_px", "chart_gap_px"):
             column.prop(settings, name)
 
 
@@ -62,7 +65,11 @@ class MAQUETTE_PT_retexture(_Sidebar, bpy.types.Panel):
         column.prop(settings, "front_deg")
         column.prop(settings, "retexture_mask")
         if settings.retexture_mask == "attribute":
-            column.prop(settings, "mask_attribute")
+            obj = context.object
+            if obj is not None and obj.type == "MESH":
+                column.prop_search(settings, "mask_attribute", obj.data, "attributes")
+            else:
+                column.prop(settings, "mask_attribute")
         column.prop(settings, "keep_colours")
         if settings.retexture_mask == "image":
             self.layout.template_ID(settings, "mask_image", new="image.new", open="image.open")

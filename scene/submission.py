@@ -34,6 +34,7 @@ class Choices:
     Attributes:
         uv: "auto", "keep" or "new".
         size_px: Edge of the texture.
+        gap: Room between the charts of a new UV map, as a share of the texture's width.
         selection_only: Paint the selected faces only.
         mask: Where to paint within the texture, or None for everywhere.
         keep_colours: Hand on the present texture as a reference.
@@ -41,6 +42,7 @@ class Choices:
 
     uv: str
     size_px: int
+    gap: float = 4 / 1024
     selection_only: bool = False
     mask: Mask | None = None
     keep_colours: bool = False
@@ -143,7 +145,7 @@ def _prepare_parts(
         notes += _read_sent(part, choices, depsgraph)
     needs_pictures = choices.keep_colours or choices.mask is not None
     if not parts[0].uv_name and (needs_pictures or not all(_has_triangles(p.own) for p in parts)):
-        _make_uv_maps(parts, choices.size_px)
+        _make_uv_maps(parts, choices.gap)
     base_path, mask_path = _bake_pictures(parts, choices, folder)
     if choices.selection_only:
         for part in parts:
@@ -245,10 +247,10 @@ def _is_unchanged(obj: bpy.types.Object) -> bool:
     return obj.mode != "EDIT" and not obj.modifiers and not obj.data.shape_keys
 
 
-def _make_uv_maps(parts: list[_Part], size_px: int) -> None:
+def _make_uv_maps(parts: list[_Part], gap: float) -> None:
     """Unwrap all parts together, so that they share the square."""
     joined = join_surfaces([part.sent for part in parts])
-    uv = uv_data.project_mesh(joined.vertices, joined.loop_vertices, joined.loop_starts, size_px)
+    uv = uv_data.project_mesh(joined.vertices, joined.loop_vertices, joined.loop_starts, gap)
     ends = np.cumsum([len(part.sent.loop_vertices) for part in parts])
     for part, own_uv in zip(parts, np.split(uv, ends[:-1]), strict=True):
         part.uv = own_uv

@@ -18,7 +18,6 @@ BORDER = 1e-3  # how far beyond 0..1 counts as rounding
 WIDE_ANGLE_DEG = 66.0  # between neighbours that are projected together
 NARROW_ANGLE_DEG = 30.0  # if that makes charts which overlap themselves
 GRID = 512  # samples along each edge when overlaps are looked for
-MARGIN_PX = 4.0
 _MAX_PAIRS = 1 << 22  # (triangle, sample) pairs held at once
 _TOO_MANY_PAIRS = 1 << 26
 
@@ -79,7 +78,7 @@ def project_mesh(
     vertices: NDArray[np.float64],
     loop_vertices: NDArray[np.int32],
     loop_starts: NDArray[np.int32],
-    size_px: int,
+    gap: float,
 ) -> NDArray[np.float32]:
     """Unwrap polygons by Blender's Smart UV Project, in a scene made for it and then removed.
 
@@ -89,7 +88,7 @@ def project_mesh(
         vertices: `[P, 3]`.
         loop_vertices: `[L]`, the polygons' corners one after the other.
         loop_starts: `[N]`, where each polygon begins.
-        size_px: Edge of the texture, for the gap between charts.
+        gap: Room between charts, as a share of the texture's width.
 
     Returns:
         `[L, 2]` inside 0..1.
@@ -100,11 +99,11 @@ def project_mesh(
     for elements in (mesh.vertices, mesh.edges, mesh.polygons):
         elements.foreach_set("select", np.ones(len(elements), bool))
     try:
-        uv = _smart_project(mesh, math.radians(WIDE_ANGLE_DEG), MARGIN_PX / size_px)
+        uv = _smart_project(mesh, math.radians(WIDE_ANGLE_DEG), gap)
         mesh.calc_loop_triangles()
         triangles = mesh_data.read_array(mesh.loop_triangles, "loops", 3, np.int32)
         if measure_overlap(uv[triangles]) > MAX_OVERLAP:
-            uv = _smart_project(mesh, math.radians(NARROW_ANGLE_DEG), MARGIN_PX / size_px)
+            uv = _smart_project(mesh, math.radians(NARROW_ANGLE_DEG), gap)
     finally:
         bpy.data.meshes.remove(mesh)
     return uv

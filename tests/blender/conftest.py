@@ -172,6 +172,7 @@ def addon(bpy: Any, zip_path: Path, tmp_path: Path) -> Iterator[SimpleNamespace]
         "scene.submission",
         "scene.surface",
         "scene.uv",
+        "panels.queue",
     )
     modules = {n.rpartition(".")[2]: importlib.import_module(f"{MODULE}.{n}") for n in names}
     preferences = bpy.context.preferences.addons[MODULE].preferences
