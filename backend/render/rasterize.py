@@ -8,7 +8,7 @@ import torch
 from .spans import find_spans, longest_edges, pixels_of, rows_of, split_by_count
 from .thin import find_line_pixels, find_thin
 
-MAX_ITEMS_CPU = 1 << 18
+MAX_ITEMS_CPU = 1 << 16
 """Rows of triangles, or pixels, that are worked on at a time: they stay in a processor's cache."""
 MAX_ITEMS_GPU = 1 << 22
 """The same on a GPU, which wants much to do at once; about 1 GiB."""
@@ -43,7 +43,8 @@ def rasterize(
 ) -> Fragments:
     """Find the nearest triangle at every pixel centre of every view.
 
-    Memory besides the result is bounded by about 1 GiB on a GPU, and by a tenth of it on the CPU.
+    Memory besides the result and one number per pixel is bounded: by about 1 GiB on a GPU, and by
+    some ten MiB on the CPU.
 
     Args:
         corners: `[K, 3, 3]` float32 or float64: per corner x and y in pixels (row 0 on top, pixel
