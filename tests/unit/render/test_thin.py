@@ -167,3 +167,37 @@ def test_parts_draw_the_same_thin_lines_as_one_pass(monkeypatch):
     assert (whole.triangle != draw(corners).triangle).sum() > 20
     for name in ("triangle", "barycentric", "inverse_depth"):
         assert torch.equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_no_wire_of_a_fan_is_lost_at_2048():
+    """Sixty wires of a thousandth of a pixel, at all angles, each of them seen all along."""
+    size, count = 2048, 60
+    angle = torch.arange(count) / count * torch.pi + 0.013
+    along = torch.stack([torch.cos(angle), torch.sin(angle)], 1).double()
+    aside = torch.stack([-along[:, 1], along[:, 0]], 1) * 5e-4
+    inner, outer = 1024 + 300 * along, 1024 + 1000 * along
+    ends = [inner - aside, outer - aside, outer + aside, inner + aside]
+    corners = torch.stack([ends[k] for k in (0, 1, 2, 0, 2, 3)], 1).reshape(-1, 3, 2)
+    corners = torch.cat([corners, torch.ones(2 * count, 3, 1)], 2)
+    view = torch.zeros(2 * count, dtype=torch.int64)
+    fragments = rasterize(corners, view, 1, size, size, has_thin_parts=True)
+    wires = fragments.triangle[fragments.triangle >= 0] // 2
+    steps = 700 * along.abs().amax(1)
+    seen = torch.bincount(wires, minlength=count)
+    assert (seen >= steps - 2).all() and (seen <= 1.1 * steps + 2).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_sees_what_the_cpu_sees():
+    corners = slivers(2000, 9.0, 11)
+    corners[..., 2] = 0.5 + random(2000, 3, seed=12)
+    view = torch.arange(2000) % 2
+    expected = rasterize(corners, view, 2, SIZE, SIZE, has_thin_parts=True)
+    found = rasterize(corners.cuda(), view.cuda(), 2, SIZE, SIZE, has_thin_parts=True)
+    same = found.triangle.cpu() == expected.triangle
+    assert same.float().mean() > 0.999
+    depth = (found.inverse_depth.cpu() - expected.inverse_depth).abs()
+    assert depth.max() < 1e-6
+    weights = (found.barycentric.cpu() - expected.barycentric).abs()[same]
+    assert weights.max() < 1e-5
