@@ -173,6 +173,20 @@ class TextureConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UnwrapConfig:
+    """How a new UV map is made."""
+
+    chart_gap_px: float = setting(
+        4.0,
+        1.0,
+        32.0,
+        "px",
+        "Room between the pieces of a new UV map, in pixels of a texture 1024 wide; it grows with "
+        "the texture. More keeps colours apart at a distance, less leaves more room for detail",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class BakeConfig:
     """How painted views become a texture."""
 
@@ -201,6 +215,7 @@ class JobConfig:
     mesh: MeshConfig = field(default_factory=MeshConfig)
     paint: PaintConfig = field(default_factory=PaintConfig)
     texture: TextureConfig = field(default_factory=TextureConfig)
+    unwrap: UnwrapConfig = field(default_factory=UnwrapConfig)
     bake: BakeConfig = field(default_factory=BakeConfig)
 
 
@@ -211,6 +226,7 @@ _GROUPS: dict[str, type] = {
     "mesh": MeshConfig,
     "paint": PaintConfig,
     "texture": TextureConfig,
+    "unwrap": UnwrapConfig,
     "bake": BakeConfig,
 }
 
