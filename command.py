@@ -22,7 +22,7 @@ _PROG = f"blender --background --command {NAME}"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command: those of `python -m backend`, and `generate` with the scene's own flags.
+    """Run one command of `python -m backend`; those that make a mesh have flags of the scene too.
 
     Args:
         argv: What follows `maquette` on the command line.
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     return cli.main(rest, _PROG, session.make_worker, on_result, bpy.app.online_access)
 
 
-def _fill_scene(wanted: argparse.Namespace, request: cli.GenerateRequest, result: Result) -> None:
+def _fill_scene(wanted: argparse.Namespace, request: cli.JobRequest, result: Result) -> None:
     """Put the mesh into an empty scene, then save and render what was asked for.
 
     Raises:
@@ -52,8 +52,9 @@ def _fill_scene(wanted: argparse.Namespace, request: cli.GenerateRequest, result
     if not (wanted.blend or wanted.preview or wanted.turntable):
         return
     bpy.ops.wm.read_homefile(use_empty=True)
+    named_after = request.task.mesh_path or request.images["front"]
     origin = Origin(
-        picture=request.images["front"].name,
+        picture=named_after.name,
         scene_uid=bpy.context.scene.session_uid,
         location=(0.0, 0.0, 0.0),
         size_m=wanted.size_m,

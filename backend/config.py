@@ -200,7 +200,12 @@ class BakeConfig:
         78.0, 45.0, 89.0, "degrees", "Surfaces seen at a flatter angle than this are not painted"
     )
     guard_px: float = setting(
-        1.0, 0.0, 6.0, "px", "Width of the strip along outlines in which a view is not trusted"
+        2.0,
+        0.0,
+        6.0,
+        "px",
+        "Width of the strip along outlines in which a view is trusted only where nothing else is "
+        "known, in pixels of a picture 512 wide",
     )
 
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -24,11 +25,11 @@ from typing import BinaryIO, NoReturn
 import torch
 
 from . import devices
-from .config import JobConfig, flatten, overlay
+from .config import EMBEDDED_MODEL, JobConfig, flatten, overlay
 from .errors import DeviceMemoryError, InputError, MaquetteError, ProtocolError
-from .mesh.io import write_glb, write_npz
-from .pipelines.families import Networks, load_networks
-from .pipelines.image_to_shape import generate_shape, read_images
+from .paint.sample import PaintNetworks
+from .pipelines.families import Networks, load_networks, load_paint_networks
+from .pipelines.jobs import run_job, write_result
 from .progress import Progress, Report
 from .protocol import (
     PROTOCOL_VERSION,
@@ -47,6 +48,7 @@ from .protocol import (
 )
 
 LoadNetworks = Callable[[str, torch.device, torch.dtype], Networks]
+LoadPaintNetworks = Callable[[str, torch.device, torch.dtype], PaintNetworks]
 
 _log = logging.getLogger(__name__)
 _PACKAGES = ("torch", "numpy", "safetensors", "pillow", "scikit-image", "fast-simplification")
@@ -54,14 +56,74 @@ _PACKAGES = ("torch", "numpy", "safetensors", "pillow", "scikit-image", "fast-si
 _REPORT_INTERVAL_S = 0.05
 # After the pipe closed, a step that is still running is not waited for longer than this.
 _ORPHAN_GRACE_S = 0.7
+# Free memory that the networks of one model need beside those of another.
+_ROOM_MB, _EMBEDDED_ROOM_MB = 10240, 1024
+
+
+class ModelCache:
+    """The last shape model and the last painting model, both as long as the memory holds them.
+
+    Args:
+        load_shape: Makes the networks of a shape model: name, device, dtype -> `Networks`.
+        load_paint: The same for a painting model.
+        device: Where they go.
+    """
+
+    def __init__(
+        self, load_shape: LoadNetworks, load_paint: LoadPaintNetworks, device: torch.device
+    ) -> None:
+        self._load_shape = load_shape
+        self._load_paint = load_paint
+        self._device = device
+        self._shape: tuple[str, Networks] | None = None
+        self._paint: tuple[str, PaintNetworks] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no model is loaded."""
+        return self._shape is None and self._paint is None
+
+    def load_shape(self, name: str) -> Networks:
+        """The networks of a model of `config.MODELS`; another shape model is freed first."""
+        if self._shape is None or self._shape[0] != name:
+            self._shape = None
+            if not self._has_room(name):
+                self._paint = None
+            devices.release_cache(self._device)
+            dtype = devices.choose_dtype(self._device)
+            self._shape = name, self._load_shape(name, self._device, dtype)
+        return self._shape[1]
+
+    def load_paint(self, name: str) -> PaintNetworks:
+        """The networks of a model of `config.PAINT_MODELS`; another such model is freed first."""
+        if self._paint is None or self._paint[0] != name:
+            self._paint = None
+            if not self._has_room(name):
+                self._shape = None
+            devices.release_cache(self._device)
+            dtype = devices.choose_dtype(self._device)
+            self._paint = name, self._load_paint(name, self._device, dtype)
+        return self._paint[1]
+
+    def clear(self) -> None:
+        """Free all models."""
+        self._shape = self._paint = None
+        devices.release_cache(self._device)
+
+    def _has_room(self, name: str) -> bool:
+        """Whether a model fits beside the one that is loaded; where nothing is known, it does."""
+        free = devices.free_memory_mb(self._device)
+        needed = _EMBEDDED_ROOM_MB if name == EMBEDDED_MODEL else _ROOM_MB
+        return free == 0 or free >= needed
 
 
 class Worker:
-    """Runs jobs one after the other and keeps the last model loaded.
+    """Runs jobs one after the other and keeps the last models loaded.
 
     Args:
         send: Takes every message to the caller; may be called from two threads, never at once.
-        load: Makes the networks of a model: name, device, dtype -> `Networks`.
+        load: Makes the networks of a shape model: name, device, dtype -> `Networks`.
+        load_paint: The same for a painting model.
         device: Name of the device, or "auto".
         idle_s: Seconds without a job after which the model is freed; 0 keeps it.
 
@@ -73,18 +135,18 @@ class Worker:
         self,
         send: Callable[[Message], None],
         load: LoadNetworks,
+        load_paint: LoadPaintNetworks,
         device: str = "auto",
         idle_s: float = 0.0,
     ) -> None:
         self._send_unlocked = send
         self._send_lock = threading.Lock()
-        self._load = load
         self._device = devices.choose_device(device)
+        self._models = ModelCache(load, load_paint, self._device)
         self._idle_s = idle_s
         self._inbox: queue.Queue[Message] = queue.Queue()
         self._cancels: dict[str, threading.Event] = {}
         self._closed = threading.Event()
-        self._networks: tuple[str, Networks] | None = None
 
     def receive(self, message: Message | ProtocolError) -> None:
         """Take one message, from any thread and at any time; cancel and shutdown act at once."""
@@ -122,11 +184,11 @@ class Worker:
                 self._send(self._answer(message))
             elif isinstance(message, Unload):
                 self._unload()
-        self._networks = None
+        self._models.clear()
 
     @property
     def _may_idle(self) -> bool:
-        return self._networks is not None and self._idle_s > 0
+        return not self._models.is_empty and self._idle_s > 0
 
     def _send(self, message: Message) -> None:
         with self._send_lock:
@@ -138,9 +200,8 @@ class Worker:
         return Hello(PROTOCOL_VERSION, os.getpid(), names, free, _versions())
 
     def _unload(self) -> None:
-        """Free the loaded model and say so."""
-        self._networks = None
-        devices.release_cache(self._device)
+        """Free the loaded models and say so."""
+        self._models.clear()
         self._send(Unloaded([devices.free_memory_mb(self._device)]))
 
     def _answer(self, submit: Submit) -> Result | ErrorEvent:
@@ -172,38 +233,14 @@ class Worker:
         _log.info("device: %s, versions: %s", self._device, _versions())
         devices.reset_peak(self._device)
         progress = self._progress(submit.job_id)
-        with progress.stage("read"):
-            images, labels = read_images(submit.images, submit.view_labels)
-        with progress.stage("load"):
-            networks = self._networks_for(config.model)
-        shape = generate_shape(images, labels, config, networks, progress)
+        asset = run_job(submit, config, self._models, progress, self._device)
         with progress.stage("write"):
-            mesh_path = Path(submit.job_folder, "mesh.npz")
-            glb_path = mesh_path.with_suffix(".glb")
-            write_npz(shape.mesh, mesh_path)
-            write_glb(shape.mesh, glb_path)
+            result = write_result(asset, submit, config)
         seconds = {name: round(value, 3) for name, value in progress.seconds.items()}
         _log.info("seconds: %s", seconds)
+        _log.info("coverage: %s", asset.coverage)
         _log.info("peak memory: %s MiB", devices.peak_memory_mb(self._device))
-        return Result(
-            job_id=submit.job_id,
-            mesh_path=str(mesh_path),
-            glb_path=str(glb_path),
-            vertices=len(shape.mesh.vertices),
-            faces=len(shape.mesh.faces),
-            seed=config.sample.seed,
-            seconds=seconds,
-            warnings=list(shape.warnings),
-        )
-
-    def _networks_for(self, name: str) -> Networks:
-        """The model's networks; another model is freed first, so two never share the memory."""
-        if self._networks is None or self._networks[0] != name:
-            self._networks = None
-            devices.release_cache(self._device)
-            dtype = devices.choose_dtype(self._device)
-            self._networks = name, self._load(name, self._device, dtype)
-        return self._networks[1]
+        return replace(result, seconds=seconds)
 
     def _progress(self, job_id: str) -> Progress:
         """Reports that become events, a cancel check that sees `Cancel` and `close`."""
@@ -226,12 +263,17 @@ class Worker:
         return Progress(on_report, lambda: cancel.is_set() or self._closed.is_set())
 
 
-def main(argv: Sequence[str] | None = None, load: LoadNetworks | None = None) -> NoReturn:
+def main(
+    argv: Sequence[str] | None = None,
+    load: LoadNetworks | None = None,
+    load_paint: LoadPaintNetworks | None = None,
+) -> NoReturn:
     """Serve the protocol on this process's stdin and stdout, and end the process with it.
 
     Args:
         argv: Command-line arguments; None takes the process's own.
-        load: Makes the networks of a model; None: the product's families.
+        load: Makes the networks of a shape model; None: the product's families.
+        load_paint: The same for a painting model.
     """
     parser = argparse.ArgumentParser(prog="backend.worker")
     parser.add_argument("--device", default="auto")
@@ -242,7 +284,8 @@ def main(argv: Sequence[str] | None = None, load: LoadNetworks | None = None) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal means the caller
     stdin, stdout = _claim_pipes()
     load = load or functools.partial(load_networks, folder=options.models_folder)
-    worker = Worker(_sender(stdout), load, options.device, options.idle_minutes * 60)
+    load_paint = load_paint or functools.partial(load_paint_networks, folder=options.models_folder)
+    worker = Worker(_sender(stdout), load, load_paint, options.device, options.idle_minutes * 60)
     threading.Thread(target=_listen, args=(stdin, worker), daemon=True).start()
     worker.run()
     sys.stderr.flush()
@@ -318,7 +361,8 @@ def _translate(error: Exception) -> MaquetteError:
     if devices.is_out_of_memory(error):
         return DeviceMemoryError(
             "There is not enough memory for this job.",
-            "Lower the resolution, choose a smaller model or close other programs.",
+            "Lower the resolution or the texture's size, choose a smaller model or close other "
+            "programs.",
         )
     if isinstance(error, OSError):
         return MaquetteError(

@@ -25,6 +25,7 @@ TITLES = {
     "mesh": "Mesh",
     "paint": "Painting",
     "texture": "Texture",
+    "unwrap": "UV map",
     "bake": "Baking",
 }
 HEAD = """# Settings

@@ -15,7 +15,7 @@ from ..protocol import Cancel, Message, Shutdown, Submit, Unload
 from .environment import find_models_folder, let_threads_sleep
 
 if TYPE_CHECKING:
-    from ..worker import LoadNetworks, Worker
+    from ..worker import LoadNetworks, LoadPaintNetworks, Worker
 
 
 class InProcess:
@@ -23,12 +23,19 @@ class InProcess:
 
     Args:
         device: Name of the device, or "auto".
-        load: Makes the networks of a model; None takes the product's families.
+        load: Makes the networks of a shape model; None takes the product's families.
+        load_paint: The same for a painting model.
     """
 
-    def __init__(self, device: str = "auto", load: "LoadNetworks | None" = None) -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        load: "LoadNetworks | None" = None,
+        load_paint: "LoadPaintNetworks | None" = None,
+    ) -> None:
         self._device = device
         self._load = load
+        self._load_paint = load_paint
         self._inbox: queue.Queue[Message] = queue.Queue()
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
@@ -47,15 +54,17 @@ class InProcess:
         """
         let_threads_sleep()
         try:
-            from ..pipelines.families import load_networks
+            from ..pipelines.families import load_networks, load_paint_networks
             from ..worker import Worker
         except ImportError as error:
             raise SetupError(
                 f"This Python cannot run the models: {error}.",
                 "Use the Python of the worker's environment.",
             ) from error
-        load = self._load or functools.partial(load_networks, folder=find_models_folder())
-        self._worker = Worker(self._inbox.put, load, self._device)
+        folder = find_models_folder()
+        load = self._load or functools.partial(load_networks, folder=folder)
+        load_paint = self._load_paint or functools.partial(load_paint_networks, folder=folder)
+        self._worker = Worker(self._inbox.put, load, load_paint, self._device)
         self._thread = threading.Thread(target=self._worker.run, daemon=True)
         self._thread.start()
 

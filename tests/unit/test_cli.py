@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import io
 import json
 import os
 import subprocess
@@ -15,10 +16,11 @@ from backend.client.in_process import InProcess
 from backend.client.queue import JobQueue
 from backend.config import JobConfig, flatten, load_preset, setting_names
 from backend.errors import SetupError
-from tests.worker.tiny_worker import load_tiny
+from tests.unit.pipelines.boxes import SIDES, make_box, texel_of, write_obj, write_views
+from tests.worker.tiny_worker import load_tiny, load_tiny_paint
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = partial(InProcess, load=load_tiny)
+TINY = partial(InProcess, load=load_tiny, load_paint=load_tiny_paint)
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +41,11 @@ def picture(tmp_path) -> Path:
 
 
 def generate(*words: object, make_worker=TINY) -> int:
-    return cli.main(
-        ["generate", *map(str, words), "--resolution", "64"], "maquette", make_worker=make_worker
-    )
+    """Run `generate` on small grids, without a texture unless one is asked for."""
+    words = ["generate", *map(str, words), "--resolution", "64"]
+    if "--texture-size" not in words:
+        words += ["--no-texture"]
+    return cli.main(words, "maquette", make_worker=make_worker)
 
 
 def read_glb(path: Path) -> dict:
@@ -106,7 +110,11 @@ BAD_WORDS = {
     "out is a folder": ["IMAGE", "--out", "folder.glb"],
     "missing picture": ["gone.png", "--out", "x.glb"],
     "picture is a folder": ["folder.glb", "--out", "x.glb"],
-    "two views for a model of one": ["IMAGE", "--out", "x.glb", "--image-back", "IMAGE"],
+    "two views for a model of one": [
+        *("IMAGE", "--out", "x.glb", "--image-back", "IMAGE", "--no-texture")
+    ],
+    "texture too large": ["IMAGE", "--out", "x.glb", "--texture-size", "8192"],
+    "unknown painting model": ["IMAGE", "--out", "x.glb", "--paint-model", "gpt"],
     "missing second picture": ["IMAGE", "--out", "x.glb", "--image-left", "gone.png"],
 }
 
@@ -122,6 +130,106 @@ def test_bad_input_is_one_line_and_exit_code_2(words, picture, tmp_path, capsys,
     assert printed.out.count("Wrote") == 0
     assert printed.err.count("\n") == 1
     assert len(printed.err) > 20
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "x.glb").exists()
+
+
+def test_textured_glb_holds_the_picture_and_json_tells_about_it(picture, tmp_path, capsys):
+    out = tmp_path / "box.glb"
+    words = ["--faces", "300", "--further-views", "0", "--json", "--texture-size", "512"]
+    assert generate(picture, "--out", out, *words) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert (line["texture_size"], line["is_new_uv"]) == (512, True)
+    assert line["coverage"]["views"] == 6
+    assert line["coverage"]["seen"] + line["coverage"]["filled"] == pytest.approx(1)
+    assert {"unwrap", "render", "paint", "bake", "write"} <= line["seconds"].keys()
+    document = read_glb(out)
+    assert len(document["images"]) == 1
+    assert "TEXCOORD_0" in document["meshes"][0]["primitives"][0]["attributes"]
+    assert base_colour(out).shape == (512, 512, 3)
+
+
+def test_extra_pictures_of_a_textured_job_are_noted_and_used(picture, tmp_path, capsys):
+    words = ["--faces", "300", "--further-views", "0", "--json", "--texture-size", "512"]
+    words += ["--image-back", picture]
+    assert generate(picture, "--out", tmp_path / "x.glb", *words) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert "front picture alone" in warning
+
+
+def base_colour(path: Path) -> np.ndarray:
+    """The picture in a glb file."""
+    data, document = path.read_bytes(), read_glb(path)
+    start = 28 + int.from_bytes(data[12:16], "little")
+    view = document["bufferViews"][document["images"][0]["bufferView"]]
+    begin = start + view.get("byteOffset", 0)
+    return np.asarray(Image.open(io.BytesIO(data[begin : begin + view["byteLength"]])))
+
+
+@pytest.fixture
+def mesh_file(tmp_path) -> Path:
+    write_obj(make_box(), tmp_path / "box.obj")
+    return tmp_path / "box.obj"
+
+
+def run(*words: object) -> int:
+    return cli.main(list(map(str, words)), "maquette", TINY)
+
+
+def test_bake_puts_views_on_the_meshs_own_map(mesh_file, tmp_path, capsys):
+    write_views(tmp_path / "views")
+    words = ["bake", mesh_file, "--views", tmp_path / "views", "--out", tmp_path / "b.glb"]
+    assert run(*words, "--keep-uv", "--texture-size", 512, "--json") == 0
+    line = json.loads(capsys.readouterr().out)
+    assert (line["texture_size"], line["is_new_uv"], line["faces"]) == (512, False, 12)
+    assert line["coverage"]["seen"] > 0.99
+    picture = base_colour(tmp_path / "b.glb")
+    for name, (_, colour) in SIDES.items():
+        assert tuple(picture[texel_of(name, 512)]) == pytest.approx(colour, abs=1)
+
+
+def test_retexture_keeps_or_makes_the_map_as_it_is_told(mesh_file, picture, tmp_path, capsys):
+    words = ["retexture", mesh_file, "--image", picture, "--out", tmp_path / "r.glb", "--json"]
+    words += ["--texture-size", 512, "--further-views", 0, "--seed", 3]
+    for flag, is_new in (("--keep-uv", False), ("--new-uv", True)):
+        assert run(*words, flag) == 0
+        line = json.loads(capsys.readouterr().out)
+        assert (line["is_new_uv"], line["seed"], line["faces"]) == (is_new, 3, 12)
+        assert base_colour(tmp_path / "r.glb").shape == (512, 512, 3)
+
+
+BAD_MESH_WORDS = {
+    "no mesh": ["retexture", "--image", "IMAGE", "--out", "x.glb"],
+    "no image": ["retexture", "MESH", "--out", "x.glb"],
+    "missing mesh": ["retexture", "gone.obj", "--image", "IMAGE", "--out", "x.glb"],
+    "wrong kind of mesh": ["retexture", "IMAGE", "--image", "IMAGE", "--out", "x.glb"],
+    "missing picture": ["retexture", "MESH", "--image", "gone.png", "--out", "x.glb"],
+    "both maps": [
+        *("retexture", "MESH", "--image", "IMAGE", "--out", "x.glb", "--keep-uv", "--new-uv")
+    ],
+    "setting of shapes": [
+        *("retexture", "MESH", "--image", "IMAGE", "--out", "x.glb", "--resolution", "64")
+    ],
+    "missing base texture": [
+        *("retexture", "MESH", "--image", "IMAGE", "--out", "x.glb", "--base-texture", "no.png")
+    ],
+    "no views": ["bake", "MESH", "--out", "x.glb"],
+    "missing views": ["bake", "MESH", "--views", "gone", "--out", "x.glb"],
+    "bake to obj": ["bake", "MESH", "--views", "gone", "--out", "x.obj"],
+    "no map to keep": ["retexture", "BARE", "--image", "IMAGE", "--out", "x.glb", "--keep-uv"],
+}
+
+
+@pytest.mark.parametrize("words", BAD_MESH_WORDS.values(), ids=BAD_MESH_WORDS)
+def test_bad_input_to_other_commands_is_one_line_and_exit_code_2(
+    words, mesh_file, picture, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    write_obj(make_box(uv=False), tmp_path / "bare.obj")
+    places = {"IMAGE": picture, "MESH": mesh_file, "BARE": "bare.obj"}
+    assert run(*(places.get(word, word) for word in words)) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and len(printed.err) > 20
     assert "Traceback" not in printed.err
     assert not (tmp_path / "x.glb").exists()
 
@@ -208,9 +316,11 @@ def test_views_keep_their_labels(picture, tmp_path):
 def test_models_lists_every_model_with_its_licence(capsys):
     assert cli.main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:2] == ["maquette-mini", "ready"]
-    assert len(lines) == 6
-    assert all("Tencent" in line for line in lines[1:])
+    assert lines[0].split()[:3] == ["maquette-mini", "shapes", "ready"]
+    assert len(lines) == 9
+    mini = [line for line in lines if line.startswith("maquette-mini")]
+    assert [line.split()[1] for line in mini] == ["shapes", "paint"]
+    assert all("Tencent" in line for line in lines if line not in mini)
 
 
 def test_check_names_the_python_and_its_packages(capsys, monkeypatch):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.client.environment import worker_environment
-from backend.client.queue import JobState
+from backend.client.queue import JobState, Task
 from backend.config import JobConfig, overlay
 from backend.errors import (
     DeviceMemoryError,
@@ -32,15 +33,20 @@ from backend.protocol import (
     Unloaded,
     encode,
 )
+from tests.unit.pipelines.boxes import make_box, make_texture, side_of_face
 from tests.worker.driving import ROOT, TINY_WORKER, finish, run_until, wait_for
 from tests.worker.tiny_worker import RADIUS
 
-SMALL = overlay(JobConfig(), {"resolution": 64, "target_faces": 2000})
+SMALL = overlay(JobConfig(), {"resolution": 64, "target_faces": 2000, "texture": "none"})
+PAINTED = overlay(
+    SMALL, {"texture": "paint", "target_faces": 300, "texture_size": 512, "further_views": 0}
+)
 SLOW = overlay(SMALL, {"model": "hunyuan3d-2", "steps": 200})  # at least 10 s of steps
 
 
 def submit_line(folder: Path, picture: Path, **settings) -> Submit:
-    return Submit("job", str(folder), [str(picture)], settings={"resolution": 64, **settings})
+    settings = {"resolution": 64, "texture": "none", **settings}
+    return Submit("job", str(folder), [str(picture)], settings=settings)
 
 
 def test_hello_comes_first_and_names_devices_memory_and_versions(make_worker):
@@ -86,6 +92,119 @@ def test_job_leaves_mesh_files_and_a_log_and_reports_every_stage(make_queue, pic
         assert word in log
 
 
+def test_textured_job_leaves_a_picture_and_a_map_and_reports_every_stage(make_queue, picture):
+    job = finish(queue := make_queue(), (queue.submit([picture], ["front"], PAINTED)))
+    assert job.state is JobState.DONE, job.error
+    result = job.result
+    assert set(result.seconds) == {
+        *("read", "load", "prepare", "encode", "sample", "decode", "mesh"),
+        *("unwrap", "render", "paint", "bake", "write"),
+    }
+    mesh = read_npz(Path(result.mesh_path))
+    assert mesh.uv is not None and mesh.uv.shape == (result.faces, 3, 2)
+    assert (result.texture_size, result.is_new_uv) == (512, True)
+    assert Image.open(result.texture_path).size == (512, 512)
+    assert result.coverage["seen"] > 0.9  # a ball hides nothing
+    names = sorted(path.name for path in Path(job.request.job_folder).iterdir())
+    assert names == ["base_colour.png", "job.log", "mesh.glb", "mesh.npz"]
+
+
+def test_retexture_gives_back_the_submitted_mesh_exactly(make_queue, picture, tmp_path):
+    box = make_box()
+    vertices = (box.vertices * 1e3 + 17).astype(np.float32)
+    mask = side_of_face("front")
+    np.savez(tmp_path / "m.npz", vertices=vertices, faces=box.faces, uv=box.uv, face_mask=mask)
+    base = make_texture(600)
+    Image.fromarray(base).save(tmp_path / "base.png")
+    task = Task("retexture", tmp_path / "m.npz", tmp_path / "base.png")
+    job = finish(queue := make_queue(), queue.submit([picture], ["front"], PAINTED, task))
+    assert job.state is JobState.DONE, job.error
+    mesh = read_npz(Path(job.result.mesh_path))
+    assert np.array_equal(mesh.vertices, vertices) and np.array_equal(mesh.faces, box.faces)
+    assert np.array_equal(mesh.uv, box.uv) and not job.result.is_new_uv
+    painted = np.asarray(Image.open(job.result.texture_path))
+    changed = (painted != base).any(axis=-1)
+    assert changed.any() and not changed[:399].any() and not changed[:, 201:].any()
+
+
+WRONG_TASKS = {
+    "unknown kind": {"kind": "sing"},
+    "no mesh": {"kind": "retexture"},
+    "no views": {"kind": "bake", "mesh_path": "m.npz"},
+    "missing mesh": {"kind": "retexture", "mesh_path": "gone.npz"},
+    "pickled mesh": {"kind": "retexture", "mesh_path": "pickled.npz"},
+    "mesh of text": {"kind": "retexture", "mesh_path": "text.npz"},
+    "index out of range": {"kind": "retexture", "mesh_path": "index.npz"},
+    "uv of other faces": {"kind": "retexture", "mesh_path": "uv.npz"},
+    "mask of other faces": {"kind": "retexture", "mesh_path": "mask.npz"},
+    "empty mask": {"kind": "retexture", "mesh_path": "nothing.npz"},
+    "not a number": {"kind": "retexture", "mesh_path": "nan.npz"},
+    "missing texture": {"kind": "retexture", "mesh_path": "m.npz", "base_texture_path": "no.png"},
+    "broken mask": {"kind": "retexture", "mesh_path": "m.npz", "texel_mask_path": "text.npz"},
+}
+
+
+@pytest.fixture
+def mesh_files(tmp_path):
+    """A good mesh, and bad ones."""
+    box = make_box()
+    good = {"vertices": box.vertices, "faces": box.faces, "uv": box.uv}
+    changes = {
+        "m": {},
+        "index": {"faces": box.faces + 1},
+        "uv": {"uv": box.uv[1:]},
+        "mask": {"face_mask": np.ones(5, bool)},
+        "nothing": {"face_mask": np.zeros(12, bool)},
+        "nan": {"vertices": box.vertices * np.nan},
+        "pickled": {"vertices": np.array([None, 1], object)},
+    }
+    for name, arrays in changes.items():
+        np.savez(tmp_path / f"{name}.npz", **{**good, **arrays})
+    (tmp_path / "text.npz").write_text("no mesh")
+    return tmp_path
+
+
+@pytest.mark.parametrize("fields", WRONG_TASKS.values(), ids=WRONG_TASKS)
+def test_wrong_tasks_are_input_errors_and_the_worker_lives(
+    shared_worker, picture, mesh_files, fields
+):
+    paths = {
+        name: str(mesh_files / value) if name != "kind" else value for name, value in fields.items()
+    }
+    shared_worker.submit(Submit("job", str(mesh_files), [str(picture)], ["front"], {}, **paths))
+    (error,) = [m for m in wait_for(shared_worker, ErrorEvent) if isinstance(m, ErrorEvent)]
+    assert (error.job_id, error.code) == ("job", "input")
+    assert error.message and error.hint
+
+
+def test_cancel_is_seen_between_painting_steps(make_queue, picture):
+    queue = make_queue()
+    slow = overlay(PAINTED, {"paint_model": "hunyuan3d-paint-2", "paint_steps": 200})
+    job = queue.submit([picture], ["front"], slow)
+    run_until(queue, lambda: job.progress and job.progress.stage == "paint" and job.progress.step)
+    start = time.monotonic()
+    queue.cancel(job.job_id)
+    finish(queue, job)
+    assert job.state is JobState.CANCELLED
+    assert time.monotonic() - start < 1.5
+
+
+def test_missing_painting_weights_are_said_before_the_shape_is_made(make_queue, picture):
+    config = overlay(PAINTED, {"paint_model": "hunyuan3d-paint-2-turbo"})
+    stages = []
+    queue = make_queue()
+    job = queue.submit([picture], ["front"], config)
+
+    def is_finished():
+        if job.progress is not None:
+            stages.append(job.progress.stage)
+        return job.is_finished
+
+    run_until(queue, is_finished)
+    assert isinstance(job.error, ModelMissingError)
+    assert set(stages) <= {"read", "load"}
+
+
 def test_output_of_libraries_does_not_reach_the_protocol(shared_worker, picture, tmp_path):
     worker = shared_worker
     worker.submit(submit_line(tmp_path, picture, model="hunyuan3d-2-mini"))
@@ -115,7 +234,7 @@ def test_cancelled_job_in_the_workers_own_queue_never_starts(shared_worker, pict
     worker = shared_worker
     for job_id in ("first", "second"):
         (tmp_path / job_id).mkdir()
-        settings = {"model": "hunyuan3d-2", "steps": 10, "resolution": 64}
+        settings = {"model": "hunyuan3d-2", "steps": 10, "resolution": 64, "texture": "none"}
         worker.submit(Submit(job_id, str(tmp_path / job_id), [str(picture)], settings=settings))
     worker.cancel("second")
     worker.cancel("no such job")
@@ -284,7 +403,7 @@ from backend.client.worker_process import WorkerProcess
 from backend.protocol import ProgressEvent, Submit
 worker = WorkerProcess(Path(sys.executable), Path({str(tmp_path / "w.log")!r}), (), TINY_WORKER)
 worker.start()
-settings = {{"model": "hunyuan3d-2", "steps": 200}}
+settings = {{"model": "hunyuan3d-2", "steps": 200, "texture": "none"}}
 worker.submit(Submit("j", {str(tmp_path)!r}, [{str(picture)!r}], settings=settings))
 wait_for(worker, ProgressEvent)
 print(worker.hello.pid, flush=True)

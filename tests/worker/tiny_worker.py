@@ -13,7 +13,13 @@ from backend.models.dinov2.config import Dinov2Config
 from backend.models.hunyuan3d.conditioner import ImageConditioner
 from backend.models.hunyuan3d.config import ConditionerConfig, DenoiserConfig
 from backend.models.hunyuan3d.denoiser import Denoiser
-from backend.pipelines.families import Networks
+from backend.models.hunyuan3d_paint.config import MultiviewUNetConfig
+from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+from backend.models.stable_diffusion.autoencoder import Autoencoder
+from backend.models.stable_diffusion.config import AutoencoderConfig, UNetConfig
+from backend.paint.sample import PaintDefaults, PaintNetworks
+from backend.paint.schedule import NoiseConfig
+from backend.pipelines.families import Networks, nearest_camera_label
 from backend.worker import main
 
 ENCODER = Dinov2Config(
@@ -35,6 +41,30 @@ DENOISER = DenoiserConfig(
     axes_dim=(16,),
     theta=10000,
     qkv_bias=True,
+)
+AUTOENCODER = AutoencoderConfig(block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4)
+UNET = UNetConfig(
+    in_channels=4,
+    out_channels=4,
+    block_out_channels=(8, 8),
+    down_has_attention=(True, False),
+    up_has_attention=(False, True),
+    layers_per_block=1,
+    num_heads=(1, 1),
+    cross_attention_dim=8,
+    norm_num_groups=4,
+    norm_eps=1e-5,
+    use_linear_projection=True,
+)
+PAINT = PaintDefaults(
+    steps=2,
+    guidance=2.0,
+    sampler="ddim",
+    noise=NoiseConfig(prediction_type="v_prediction", timestep_spacing="trailing"),
+    view_size=32,
+    reference_size=32,
+    supersample=1,
+    is_corner_aligned=False,
 )
 RADIUS = 0.7
 STEP_S = 0.05
@@ -97,6 +127,19 @@ def load_tiny(name: str, device: torch.device, dtype: torch.dtype) -> Networks:
     )
 
 
+def load_tiny_paint(name: str, device: torch.device, dtype: torch.dtype) -> PaintNetworks:
+    """Randomly initialised painting networks; "hunyuan3d-paint-2-turbo" stands for a gap."""
+    if name == "hunyuan3d-paint-2-turbo":
+        raise ModelMissingError(f"The model '{name}' is not on this machine.", "Download it.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        autoencoder = Autoencoder(AUTOENCODER).to(device, dtype).eval()
+        unet = MultiviewUNet(MultiviewUNetConfig(UNET, text_length=2)).to(device, dtype).eval()
+    if name == "hunyuan3d-paint-2":
+        unet.register_forward_pre_hook(sleep)
+    return PaintNetworks(autoencoder, unet, nearest_camera_label, PAINT, dtype=dtype)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(load=load_tiny)
+    main(load=load_tiny, load_paint=load_tiny_paint)

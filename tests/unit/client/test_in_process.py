@@ -13,10 +13,10 @@ from backend.client.queue import JobQueue, JobState
 from backend.config import JobConfig, overlay
 from backend.errors import InputError, WorkerDiedError
 from backend.protocol import Submit
-from tests.worker.tiny_worker import load_tiny
+from tests.worker.tiny_worker import load_tiny, load_tiny_paint
 
 ROOT = Path(__file__).resolve().parents[3]
-SMALL = overlay(JobConfig(), {"resolution": 64})
+SMALL = overlay(JobConfig(), {"resolution": 64, "texture": "none"})
 SLOW = overlay(SMALL, {"model": "hunyuan3d-2", "steps": 200})
 
 
@@ -28,7 +28,9 @@ def picture(tmp_path) -> Path:
 
 @pytest.fixture
 def queue(tmp_path):
-    made = JobQueue(lambda: InProcess(load=load_tiny), tmp_path / "jobs")
+    made = JobQueue(
+        lambda: InProcess(load=load_tiny, load_paint=load_tiny_paint), tmp_path / "jobs"
+    )
     yield made
     made.close()
 
