@@ -200,12 +200,12 @@ class BakeConfig:
         78.0, 45.0, 89.0, "degrees", "Surfaces seen at a flatter angle than this are not painted"
     )
     guard_px: float = setting(
-        2.0,
+        4.0,
         0.0,
-        6.0,
+        8.0,
         "px",
-        "Width of the strip along outlines in which a view is trusted only where nothing else is "
-        "known, in pixels of a picture 512 wide",
+        "How far from outlines background that was painted over the edge is looked for and taken "
+        "out, in pixels of a picture 512 wide",
     )
 
 

@@ -13,7 +13,7 @@ from .atlas import Surface, Texels, find_texels, load_surface
 from .blend import choose_views, find_bands, level_seams, share_texels
 from .cells import Pyramid, build_pyramid, group_mean, group_sum, interpolate_cells
 from .colour import linear_to_srgb, srgb_to_linear
-from .fill import fill_unseen
+from .fill import Sight, fill_unseen
 from .match import match_views
 from .pad import pad_texture
 from .project import Trust, ViewMap, look_up, map_view, sample_nearest, sample_sharp
@@ -34,11 +34,13 @@ class _Evidence:
 
     Attributes:
         texel_quality: `[V, N]`, 0 where a view does not see a texel.
+        is_strict: `[N]` bool, some view sees the texel away from its outlines.
         colour: `[V, C, 3]` sRGB, mean over the seen texels of each cell.
         quality: `[V, C]`, mean over all texels of each cell.
     """
 
     texel_quality: torch.Tensor
+    is_strict: torch.Tensor
     colour: torch.Tensor
     quality: torch.Tensor
 
@@ -74,30 +76,32 @@ def bake_texture(
         return _finish(texels, texels.point, texels.is_inside, config.texture_size)
     pyramid = build_pyramid(texels, _CELL_TEXELS * texels.size)
     progress.step(1, _STEPS)
-    views = _map_views(surface, painted)
+    least_facing = math.cos(math.radians(config.max_angle_deg))
+    trust = Trust(config.facing_power, least_facing, config.guard_px)
+    views = _map_views(surface, painted, trust)
     progress.step(2, _STEPS)
-    trust = Trust(
-        config.facing_power, math.cos(math.radians(config.max_angle_deg)), config.guard_px
-    )
     evidence = _gather(views, surface, texels, pyramid, trust, painted.weights)
     progress.step(3, _STEPS)
     gains = match_views(evidence.colour, evidence.quality, painted.weights)
     views = [_with_gain(view, gain) for view, gain in zip(views, gains, strict=True)]
     evidence = replace(evidence, colour=evidence.colour * gains[:, None])
-    colour, is_seen = _blend(views, surface, texels, pyramid, trust, evidence, painted.weights)
+    colour, beyond, is_seen = _blend(
+        views, surface, texels, pyramid, trust, evidence, painted.weights
+    )
     progress.step(4, _STEPS)
-    colour = fill_unseen(pyramid, texels, colour, is_seen, config.texture_size)
+    sight = Sight(is_seen, evidence.is_strict, beyond)
+    colour, is_seen = fill_unseen(pyramid, texels, colour, sight, config.texture_size)
     progress.step(5, _STEPS)
     texture = _finish(texels, colour, is_seen, config.texture_size)
     progress.step(6, _STEPS)
     return texture
 
 
-def _map_views(surface: Surface, painted: PaintedViews) -> list[ViewMap]:
+def _map_views(surface: Surface, painted: PaintedViews, trust: Trust) -> list[ViewMap]:
     """Rasterise the mesh from every view."""
     masks = [None] * len(painted.cameras) if painted.mask is None else painted.mask
     return [
-        map_view(surface, camera, colour, mask)
+        map_view(surface, camera, colour, mask, trust)
         for camera, colour, mask in zip(painted.cameras, painted.colour, masks, strict=True)
     ]
 
@@ -120,17 +124,19 @@ def _gather(
     """Look every texel up in every view, and sum up by cell."""
     count = len(pyramid.levels[0].key)
     qualities, colours, means = [], [], []
+    is_strict = torch.zeros_like(texels.is_inside)
     for view, weight in zip(views, weights, strict=True):
         lookup = look_up(view, surface, texels, trust)
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
-        light, _ = group_mean(sample_nearest(view, lookup), torch.ones_like(own), cell, count)
+        light, _ = group_mean(sample_nearest(view, lookup), own, cell, count)
+        is_strict[lookup.chosen] |= lookup.is_strict
         total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
         qualities.append(
             texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
         )
         colours.append(linear_to_srgb(light))
         means.append(total / pyramid.levels[0].count)
-    return _Evidence(torch.stack(qualities), torch.stack(colours), torch.stack(means))
+    return _Evidence(torch.stack(qualities), is_strict, torch.stack(colours), torch.stack(means))
 
 
 def _blend(
@@ -141,21 +147,22 @@ def _blend(
     trust: Trust,
     evidence: _Evidence,
     weights: tuple[float, ...],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Colours `[N, 3]` in sRGB of what is seen, and which texels `[N]` that are."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Colours `[N, 3]` of what is seen, those beyond the nearest edge, and what `[N]` is seen."""
     shares = choose_views(pyramid, evidence.colour, evidence.quality, weights)  # [C, V]
-    light = torch.zeros_like(texels.point)
+    light, beyond = torch.zeros_like(texels.point), torch.zeros_like(texels.point)
     is_seen = torch.zeros(len(light), dtype=torch.bool, device=light.device)
     parts = share_texels(pyramid, shares, evidence.texel_quality, texels)
     for view, (chosen, share) in zip(views, parts, strict=True):
         lookup = look_up(view, surface, texels.take(chosen), trust)
         chosen, share = chosen[lookup.chosen], share[lookup.chosen, None]
         light[chosen] += sample_sharp(view, lookup) * share
+        beyond[chosen] = view.beyond.view(-1, 3)[lookup.nearest]
         is_seen[chosen] = True
     colour = linear_to_srgb(light)
     excess, support = _compare(views, surface, texels, pyramid, trust, shares, colour)
     change = level_seams(pyramid, shares, excess, support, colour.new_tensor(weights))
-    return (colour + _spread(pyramid, change, texels)).clamp(0, 1), is_seen
+    return (colour + _spread(pyramid, change, texels)).clamp(0, 1), beyond, is_seen
 
 
 def _compare(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns the colours of seen texels into those of unseen ones, by diffusion over the surface."""
 
+from dataclasses import dataclass
+
 import torch
 
 from .atlas import Texels
@@ -12,38 +14,96 @@ _SMOOTHING_ROUNDS = 24
 _NEAR_TEXELS = 3.0
 """Texels that lie side by side in the texture and this close in space are neighbours."""
 _GREY = 0.5
+_AGREEMENT = 0.1
+"""Largest difference in sRGB values between what an outline shows and what lies around it."""
+_BLED_SHARE = 0.3
+_NEAR_LEVEL = 3
+"""Level of the cells in which something well seen must lie for an outline to be judged by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How well N texels are seen.
+
+    Attributes:
+        is_seen: `[N]` bool.
+        is_strict: `[N]` bool, away from outlines.
+        beyond: `[N, 3]` sRGB, what the view shows across the nearest outline; needed only of what
+            is seen and not strict.
+    """
+
+    is_seen: torch.Tensor
+    is_strict: torch.Tensor
+    beyond: torch.Tensor
 
 
 def fill_unseen(
-    pyramid: Pyramid, texels: Texels, colour: torch.Tensor, is_seen: torch.Tensor, size: int
-) -> torch.Tensor:
+    pyramid: Pyramid, texels: Texels, colour: torch.Tensor, sight: Sight, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Continue the seen colours harmonically over the surface, across UV seams.
+
+    What is seen only beside an outline is dropped where it looks as if what lies beyond had bled
+    in: it differs from what the surroundings continue to, towards that.
 
     Args:
         pyramid: The cells.
         texels: N of them.
-        colour: `[N, 3]`, valid where seen.
-        is_seen: `[N]` bool.
+        colour: `[N, 3]` sRGB, valid where seen.
+        sight: How well they are seen.
         size: Edge T of the texture.
 
     Returns:
-        `[N, 3]`; pieces that nothing connects to a seen one take the colours nearest in space, and
-        all is grey if nothing is seen.
+        Colours `[N, 3]`, and what is still seen `[N]`. Pieces that nothing connects to a seen one
+        take the colours nearest in space, and all is grey if nothing is seen.
     """
-    if bool(is_seen.all()):
-        return colour
-    if not bool(is_seen.any()):
-        return torch.full_like(colour, _GREY)
+    strict = sight.is_seen & sight.is_strict
+    is_alone = _is_isolated(pyramid, strict)
+    is_other = (colour - sight.beyond).abs().amax(1) > _AGREEMENT
+    known = strict | (sight.is_seen & is_alone & is_other)
+    known = known if bool(known.any()) else sight.is_seen
+    if bool(known.all()) or not bool(known.any()):
+        return torch.where(known[:, None], colour, torch.full_like(colour, _GREY)), known
+    filled = colour.clone()
+    missing = torch.nonzero(~known).squeeze(1)
+    filled[missing] = _diffuse(pyramid, texels, colour, known, missing)
+    kept = sight.is_seen & (known | ~_has_bled(colour, filled, sight.beyond))
+    filled = torch.where(kept[:, None], colour, filled)
+    missing = torch.nonzero(~kept).squeeze(1)
+    return _smooth(texels, filled, missing, size, _NEAR_TEXELS * texels.size), kept
+
+
+def _diffuse(
+    pyramid: Pyramid,
+    texels: Texels,
+    colour: torch.Tensor,
+    known: torch.Tensor,
+    missing: torch.Tensor,
+) -> torch.Tensor:
+    """Colours of the missing texels `[M, 3]`: harmonic on the cells, held where known."""
     count = len(pyramid.levels[0].key)
-    value, weight = group_mean(colour, is_seen.float(), pyramid.cell, count)
+    value, weight = group_mean(colour, known.float(), pyramid.cell, count)
     start = _push_pull(pyramid, value, weight)
     screen = torch.where(weight > 0, _HOLD, 0.0)
     solved = solve_screened(pyramid, screen, screen[:, None] * value, start)
     solved = torch.where((weight > 0)[:, None], value, solved)
-    unseen = torch.nonzero(~is_seen).squeeze(1)
-    filled = colour.clone()
-    filled[unseen] = interpolate_cells(pyramid, solved, texels.point[unseen], texels.normal[unseen])
-    return _smooth(texels, filled, unseen, size, _NEAR_TEXELS * texels.size)
+    return interpolate_cells(pyramid, solved, texels.point[missing], texels.normal[missing])
+
+
+def _has_bled(colour: torch.Tensor, expected: torch.Tensor, beyond: torch.Tensor) -> torch.Tensor:
+    """Whether colours `[N, 3]` differ from the expected ones towards those beyond the edge."""
+    change, contrast = colour - expected, beyond - expected
+    share = (change * contrast).sum(1) / contrast.square().sum(1).clamp(min=1e-6)
+    return (change.abs().amax(1) > _AGREEMENT) & (share > _BLED_SHARE)
+
+
+def _is_isolated(pyramid: Pyramid, is_strict: torch.Tensor) -> torch.Tensor:
+    """Texels `[N]` whose ancestor cell on `_NEAR_LEVEL` holds nothing strictly seen."""
+    cell = pyramid.cell
+    for cells in pyramid.levels[: min(_NEAR_LEVEL, len(pyramid.levels) - 1)]:
+        cell = cells.parent[cell]
+    held = torch.zeros(int(cell.max()) + 1, dtype=torch.bool, device=cell.device)
+    held[cell[is_strict]] = True
+    return ~held[cell]
 
 
 def _push_pull(pyramid: Pyramid, value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

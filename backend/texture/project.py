@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns painted views into lookups: which texels a view sees, how well, and in which colour."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,21 +12,30 @@ from ..render.camera import directions_to_camera, project, screen_to_pixels, sta
 from ..render.rasterize import rasterize
 from .atlas import Surface, Texels
 from .colour import srgb_to_linear
+from .edges import (
+    CREASE_COSINE,
+    TOLERANCE_PX,
+    depth_tolerance,
+    edge_distance,
+    find_breaks,
+    look_beyond,
+    mark_edges,
+    measure_bleeding,
+    ramp_px,
+)
 
-_TOLERANCE_PX = 1.5
-"""Depths that agree within this many pixels' extent belong to one layer."""
 _STEEPEST = 8.0
 """Depth change per pixel, in pixels' extents, up to which a face's plane is followed."""
-_CREASE_COSINE = 0.85
-"""Faces that meet at a smaller cosine than this are not mixed if it can be avoided."""
 _ACROSS_CREASE = 0.02
+_CREASE_SUPPORT = 0.2
+"""Pixels beyond a crease alone do not show a texel: it may lie just below another surface."""
 _LEAST_SUPPORT = 0.25
 """Share of the bilinear weight that must fall on the texel's own layer."""
-_RAMP_PX = 8
-"""Pixels from a depth edge over which trust rises to its full height."""
+_GUARD_UNIT = 512
+"""The guard strip is given in pixels of a picture of this size."""
 _CLEAN_PX = 2.0
 """Pixels from edges and creases at which a cubic kernel stays within its layer."""
-_EDGE_TRUST = 1e-3
+_EDGE_TRUST = 1e-4
 _BACK_TRUST = 0.05
 
 
@@ -38,8 +48,10 @@ class ViewMap:
         triangle: `[S, S]` int64, -1 where there is nothing or the pixel may not be read.
         nearness: `[S, S]`, linear on the screen, see `backend.render.camera.project`.
         light: `[S, S, 3]` linear light.
-        edge: `[S, S]`, pixels to the nearest depth edge, silhouette or border, at most _RAMP_PX.
+        edge: `[S, S]`, pixels to the nearest depth edge, silhouette or border, up to a limit.
         crease: `[S, S]`, the same with creases among the edges.
+        beyond: `[S, S, 3]`, sRGB values on the other side of the edge, valid in the guard strip.
+        guard: Width in pixels of the strip along edges into which other colours have bled.
         slopes: `[F, 2]`, change of the nearness of each face per column and row.
     """
 
@@ -49,6 +61,8 @@ class ViewMap:
     light: torch.Tensor
     edge: torch.Tensor
     crease: torch.Tensor
+    beyond: torch.Tensor
+    guard: float
     slopes: torch.Tensor
 
     @property
@@ -66,6 +80,7 @@ class Lookup:
         place: `[M, 2]` columns and rows, pixel centres at .5.
         nearest: `[M]` int64, the flat index of the pixel that shows the texel best.
         quality: `[M]`, trust, > 0.
+        is_strict: `[M]` bool, outside of the guard strip.
         rough: `[R]` int64, the texels (their places among the M) near an edge or a crease.
         pixels: `[R, 4]` int64, the flat indices of the four pixels around each of those.
         weights: `[R, 4]`, bilinear among the pixels of the texel's own layer, sum 1.
@@ -75,6 +90,7 @@ class Lookup:
     place: torch.Tensor
     nearest: torch.Tensor
     quality: torch.Tensor
+    is_strict: torch.Tensor
     rough: torch.Tensor
     pixels: torch.Tensor
     weights: torch.Tensor
@@ -87,16 +103,21 @@ class Trust:
     Attributes:
         power: Of the facing cosine.
         least_facing: Cosine below which a view sees nothing.
-        guard_px: Pixels next to depth edges that are read only if nothing else is.
+        guard_px: Widest strip along depth edges into which other colours may have bled, in pixels
+            of a picture of 512.
     """
 
     power: float
     least_facing: float
     guard_px: float
 
+    def guard(self, size: int) -> float:
+        """The same in pixels of a picture of this size."""
+        return self.guard_px * size / _GUARD_UNIT
+
 
 def map_view(
-    surface: Surface, camera: Camera, colour: torch.Tensor, mask: torch.Tensor | None
+    surface: Surface, camera: Camera, colour: torch.Tensor, mask: torch.Tensor | None, trust: Trust
 ) -> ViewMap:
     """Rasterise the mesh from one camera at the size of its picture.
 
@@ -105,6 +126,7 @@ def map_view(
         camera: The view's camera.
         colour: `[S, S, 3]` sRGB.
         mask: `[S, S]` bool, the pixels that may be read; None for all.
+        trust: Tells the width of the guard strip.
     """
     size = colour.shape[0]
     device = surface.corners.device
@@ -115,13 +137,16 @@ def map_view(
     fragments = rasterize(corners, view, 1, size, size)
     triangle, nearness = fragments.triangle[0], fragments.inverse_depth[0]
     slopes = _slopes(surface, camera, size, corners[:, :, 2].mean(1))
-    edges, creases = _find_edges(triangle, nearness, slopes, surface.normals, camera)
     if mask is not None:
         triangle = torch.where(mask.to(device), triangle, torch.full_like(triangle, -1))
-        edges = edges | (triangle < 0)
-    light = srgb_to_linear(colour.to(device, torch.float32))
-    edge, crease = _distance(edges), _distance(edges | creases)
-    return ViewMap(camera, triangle, nearness, light, edge, crease, slopes)
+    breaks, creases = find_breaks(triangle, nearness, slopes, surface.normals, camera)
+    edges = mark_edges(breaks) | (triangle < 0)
+    colour = colour.to(device, torch.float32)
+    guard = measure_bleeding(colour, triangle, trust.guard(size))
+    beyond = look_beyond(colour, breaks, edges, math.ceil(guard))
+    edge, crease = edge_distance(edges), edge_distance(edges | creases)
+    light = srgb_to_linear(colour)
+    return ViewMap(camera, triangle, nearness, light, edge, crease, beyond, guard, slopes)
 
 
 def look_up(view: ViewMap, surface: Surface, texels: Texels, trust: Trust) -> Lookup:
@@ -156,6 +181,7 @@ def look_up(view: ViewMap, surface: Surface, texels: Texels, trust: Trust) -> Lo
         place[kept],
         near[kept],
         quality[kept],
+        maps[0, kept] >= view.guard,
         order[rough[still]],
         pixels[still],
         weights[still],
@@ -183,7 +209,7 @@ def _is_layer(
     slope = view.slopes[target.face]  # [M, 2]
     expected = target.nearness + (slope * (centre - target.place)).sum(1)
     gap = (view.nearness.view(-1)[pixel] - expected).abs()
-    is_near = gap <= _tolerance(view.camera, view.size, target.nearness)
+    is_near = gap <= depth_tolerance(view.camera, view.size, target.nearness)
     return (seen >= 0) & (is_near | (seen == target.face))
 
 
@@ -202,9 +228,9 @@ def _weigh_pixels(
             weight = (1 - step - part).abs().prod(1) * is_layer  # [R]
             seen = view.triangle.view(-1)[pixel]
             cosine = (surface.normals[seen.clamp(min=0)] * target.normal).sum(1)
-            is_smooth = (seen == target.face) | (cosine > _CREASE_COSINE)
+            is_smooth = (seen == target.face) | (cosine > CREASE_COSINE)
             pixels.append(pixel)
-            hard.append(weight)
+            hard.append(weight * torch.where(is_smooth, 1.0, _CREASE_SUPPORT))
             soft.append(weight * torch.where(is_smooth, 1.0, _ACROSS_CREASE))
     is_seen = torch.stack(hard).sum(0) >= _LEAST_SUPPORT  # [R]
     weights = torch.stack(soft, 1)  # [R, 4]
@@ -255,7 +281,7 @@ def _quality(
 ) -> torch.Tensor:
     """Trust `[M]` from the facing angle, the distance to depth edges and the resolution."""
     angle = facing.abs() ** trust.power * torch.where(facing > 0, 1.0, _BACK_TRUST)
-    ramp = ((edge - trust.guard_px) / (_RAMP_PX - trust.guard_px)).clamp(0, 1)
+    ramp = ((edge - view.guard) / (ramp_px(view.size) - view.guard)).clamp(0, 1)
     pixels_per_unit = view.size / view.camera.width
     scale = torch.ones_like(nearness) if view.camera.is_orthographic else nearness
     return angle * (_EDGE_TRUST + ramp) * scale * pixels_per_unit
@@ -275,13 +301,6 @@ def _sample_maps(values: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     return functional.grid_sample(values[None], grid, align_corners=False)[0, :, 0]
 
 
-def _tolerance(camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
-    """Nearness that `_TOLERANCE_PX` pixels' extents make, the shape of `nearness`."""
-    extent = _TOLERANCE_PX * camera.width / size
-    # Of a perspective camera a pixel spans depth * width / size, and d(1 / depth) = d / depth^2.
-    return torch.full_like(nearness, extent) if camera.is_orthographic else extent * nearness
-
-
 def _slopes(surface: Surface, camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
     """Change of the nearness per column and row over each face's plane, `[F, 2]`."""
     stacked = stack_cameras([camera], surface.normals.device)
@@ -295,50 +314,5 @@ def _slopes(surface: Surface, camera: Camera, size: int, nearness: torch.Tensor)
     pixel = camera.width / size
     slopes = normal[:, :2] / divisor[:, None] * pixel
     slopes = slopes * torch.tensor([1.0, -1.0], device=slopes.device)  # rows grow downwards
-    limit = _STEEPEST / _TOLERANCE_PX * _tolerance(camera, size, nearness)[:, None]
+    limit = _STEEPEST / TOLERANCE_PX * depth_tolerance(camera, size, nearness)[:, None]
     return slopes * (limit / slopes.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
-
-
-def _find_edges(
-    triangle: torch.Tensor,
-    nearness: torch.Tensor,
-    slopes: torch.Tensor,
-    normals: torch.Tensor,
-    camera: Camera,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pixels `[S, S]` beside a jump in depth (or the background or the border), and at creases."""
-    size = triangle.shape[0]
-    face = triangle.clamp(min=0)
-    slope, normal = slopes[face], normals[face]  # [S, S, 2], [S, S, 3]
-    tolerance = _tolerance(camera, size, nearness)
-    edges, creases = triangle < 0, torch.zeros_like(triangle, dtype=torch.bool)
-    for axis, other in ((0, 1), (1, 0)):  # along columns, along rows
-        count = size - 1
-        first = [part.narrow(other, 0, count) for part in (triangle, nearness, slope, normal)]
-        second = [part.narrow(other, 1, count) for part in (triangle, nearness, slope, normal)]
-        step = second[1] - first[1]
-        gap = torch.minimum((step - first[2][..., axis]).abs(), (step - second[2][..., axis]).abs())
-        is_joined = (gap <= tolerance.narrow(other, 0, count)) | (first[0] == second[0])
-        is_joined &= (first[0] >= 0) & (second[0] >= 0)
-        is_crease = (first[3] * second[3]).sum(-1) < _CREASE_COSINE
-        for start in (0, 1):
-            edges.narrow(other, start, count).logical_or_(~is_joined)
-            creases.narrow(other, start, count).logical_or_(is_crease)
-    edges[[0, -1]] = True
-    edges[:, [0, -1]] = True
-    return edges, creases
-
-
-def _distance(edges: torch.Tensor) -> torch.Tensor:
-    """Pixels `[S, S]` to the nearest edge pixel (larger of columns and rows), up to _RAMP_PX."""
-    grown = edges.to(torch.uint8)
-    distance = 1 - grown
-    for _ in range(_RAMP_PX - 1):
-        wide = grown.clone()
-        wide[:, 1:] |= grown[:, :-1]
-        wide[:, :-1] |= grown[:, 1:]
-        grown = wide.clone()
-        grown[1:] |= wide[:-1]
-        grown[:-1] |= wide[1:]
-        distance += 1 - grown
-    return distance.float()
