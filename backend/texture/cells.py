@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns texels into a pyramid of cells in space, linked along the surface across UV seams."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import torch
@@ -194,7 +195,9 @@ def _make_cells(key: torch.Tensor, normal: torch.Tensor, count: torch.Tensor) ->
     counts = torch.bincount(first, minlength=len(key))
     starts = functional.pad(counts.cumsum(0), (1, 0))  # [C + 1]
     shape = (len(key), len(key))
-    matrix = torch.sparse_csr_tensor(starts, second, conductance, shape, check_invariants=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "in beta state", on the user's terminal
+        matrix = torch.sparse_csr_tensor(starts, second, conductance, shape, check_invariants=False)
     degree = group_sum(conductance[:, None], first, len(key))
     parent = key.new_zeros(0)
     return Cells(key, normal, count, first, second, conductance, matrix, degree, parent)
