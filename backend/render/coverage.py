@@ -44,6 +44,8 @@ class CoverageConfig:
             the square of it in the third, and so on.
         num_samples: Points on the surface, spread evenly by area.
         num_directions: Directions that decide what is visible from outside.
+        num_witnesses: Views other than painted ones that must agree that a place is visible: one
+            alone errs now and then where surfaces touch.
         size_px: Pixels per side of the pictures that decide what hides what.
     """
 
@@ -54,6 +56,7 @@ class CoverageConfig:
     preference: float = 0.7
     num_samples: int = 30_000
     num_directions: int = 64
+    num_witnesses: int = 2
     size_px: int = 384
 
 
@@ -125,8 +128,8 @@ def choose_views(
 ) -> ViewChoice:
     """Add the view that sees most of what is unseen, again and again.
 
-    Visible from outside is what is seen, facing the camera as much as a view must, from any of many
-    directions, of the painted views, or of the candidates.
+    Visible from outside is what a painted view sees, or several of the candidates and of many other
+    directions do, facing the camera as much as a view must.
 
     Args:
         mesh: In the painting frame: centred, 1.15 in diameter.
@@ -148,7 +151,8 @@ def choose_views(
     seen = see_samples(surface, painted, samples, config).any(0)  # [N]
     progress.step(1, steps)
     directions = outside_cameras(config.num_directions)
-    visible = seen | see_samples(surface, directions, samples, config, skip=seen).any(0)
+    witnesses = see_samples(surface, directions, samples, config, skip=seen).sum(0)  # [N]
+    visible = seen | (witnesses >= config.num_witnesses)
     progress.step(2, steps)
     views, worth = [seen.new_zeros(0, len(seen))], []
     if seen.sum() < config.target_share * visible.sum():
@@ -157,7 +161,8 @@ def choose_views(
             worth += [config.preference**group] * len(cameras)
             progress.step(group + 3, steps)
     offered = torch.cat(views)  # [C, N]
-    visible = visible | offered.any(0)
+    visible = visible | (witnesses + offered.sum(0) >= config.num_witnesses)
+    offered &= visible
     chosen, shares, seen = _choose_greedily(offered, worth, visible, seen, config)
     progress.step(steps, steps)
     every = [camera for group in candidates for camera in group]

@@ -158,3 +158,13 @@ def test_mesh_without_area_is_covered():
     mesh = Mesh(np.zeros((3, 3), dtype=np.float32), np.zeros((1, 3), dtype=np.int32))
     choice = choose_views(mesh, STANDARD, candidate_cameras(), SMALL, Progress(), CPU)
     assert choice.cameras == () and len(choice.unseen_points) == 0
+
+
+@pytest.mark.parametrize(("num_witnesses", "hidden"), [(1, 0.5), (2, 1.0)])
+def test_a_place_is_visible_if_enough_directions_agree(num_witnesses, hidden):
+    config = CoverageConfig(
+        num_samples=2000, num_directions=1, num_witnesses=num_witnesses, min_facing=0.0, size_px=128
+    )
+    choice = choose_views(make_ball(24), [], [], config, Progress(), CPU)
+    assert choice.hidden_share == pytest.approx(hidden, abs=0.04)
+    assert len(choice.unseen_points) == pytest.approx(2000 * (1 - hidden), abs=80)
