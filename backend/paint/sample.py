@@ -197,6 +197,7 @@ class _Kept:
         """Bring the known colours to the size of the silhouette `[V, S, S]`."""
         size, is_white = silhouette.shape[-1], ~silhouette[..., None]
         mask = torch.ones_like(silhouette) if known.mask is None else known.mask
+        mask = mask.to(silhouette.device)
         spread = spread_colours(known.colour.to(silhouette.device), mask)
         colour = _resize(spread, size).permute(0, 2, 3, 1)  # [V, S, S, 3]
         is_free = silhouette & ~_resize_mask(mask, size)

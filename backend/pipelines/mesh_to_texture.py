@@ -103,11 +103,12 @@ def texture_mesh(
         CancelledError: The user cancelled the job.
     """
     with progress.stage("unwrap"):
-        target, is_new_uv = give_uv(target, config, progress, device)
+        mapped = give_uv(target, config, progress, device)
+    target = mapped.target
     scene = _Scene(
         _to_painting_frame(target.mesh, config), target, networks, config, device, progress
     )
-    references, warnings = _prepare_references(scene, images, view_labels)
+    references = _prepare_references(scene, images, view_labels)
     painted = _paint_standard_views(scene, references, view_labels)
     if further := _choose_further_views(scene, painted):
         with progress.stage("bake"):
@@ -116,7 +117,8 @@ def texture_mesh(
     with progress.stage("bake"):
         texture = _bake(scene, painted, texture_size_of(target, config))
     picture, coverage = _finish(scene, texture, len(painted.cameras))
-    return TextureResult(target.mesh, picture, is_new_uv, coverage, warnings)
+    warnings = (*mapped.warnings, *references.warnings)
+    return TextureResult(target.mesh, picture, mapped.is_new_uv, coverage, warnings)
 
 
 def texture_size_of(target: Target, config: JobConfig) -> int:
@@ -144,8 +146,8 @@ def _to_painting_frame(mesh: Mesh, config: JobConfig) -> Mesh:
 
 def _prepare_references(
     scene: _Scene, images: Sequence[FloatArray], view_labels: Sequence[int]
-) -> tuple[PreparedImage, tuple[str, ...]]:
-    """The pictures as the painting model reads them, and sentences for the user."""
+) -> PreparedImage:
+    """The pictures as the painting model reads them."""
     networks, config, progress = scene.networks, scene.config, scene.progress
     with progress.stage("prepare"):
         size = networks.defaults.reference_size
@@ -158,7 +160,7 @@ def _prepare_references(
     if scene.target.base_texture is not None and not scene.target.is_masked:
         with progress.stage("render"):
             references = _add_present_texture(scene, references)
-    return references, references.warnings
+    return references
 
 
 def _add_present_texture(scene: _Scene, references: PreparedImage) -> PreparedImage:

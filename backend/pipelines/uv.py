@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import JobConfig
-from ..data import Mesh
+from ..data import FloatArray, Mesh
 from ..errors import InputError
-from ..mesh.unwrap import can_hold_texture, unwrap_mesh
+from ..mesh.unwrap import unwrap_mesh
+from ..mesh.uv_check import check_uv
 from ..progress import Progress
 from ..texture.keep import carry_over
 
@@ -37,9 +38,28 @@ class Target:
         return self.face_mask is not None or self.texel_mask is not None
 
 
+@dataclass(frozen=True, slots=True)
+class MappedTarget:
+    """A mesh to texture on the UV map that is painted.
+
+    Attributes:
+        target: With UVs.
+        is_new_uv: Whether they were made here.
+        warnings: Sentences for the user, about a map that is not what it should be.
+    """
+
+    target: Target
+    is_new_uv: bool
+    warnings: tuple[str, ...] = ()
+
+
+_SLIVERS = 0.02
+"""Share of a map's area whose overlap is not worth a warning: the artist wants that map."""
+
+
 def give_uv(
     target: Target, config: JobConfig, progress: Progress, device: torch.device
-) -> tuple[Target, bool]:
+) -> MappedTarget:
     """Keep the mesh's UV map or make one, as the settings say.
 
     What lies on the old map is carried over to a new one.
@@ -51,30 +71,41 @@ def give_uv(
         device: Where to compute.
 
     Returns:
-        The target with UVs, and whether they are new.
+        The target with UVs.
 
     Raises:
         InputError: There is no map to keep, or a texture or mask without one.
         CancelledError: The user cancelled the job.
     """
     mesh, choice = target.mesh, config.texture.uv
+    warnings: tuple[str, ...] = ()
     if mesh.uv is None:
         _check_no_map_is_needed(target, choice)
-    elif choice == "keep" or (choice == "auto" and can_hold_texture(mesh)):
-        return target, False
+    elif choice == "keep":
+        reason = check_uv(mesh, _SLIVERS).reason
+        return MappedTarget(target, False, (f"{reason} It was kept, as asked.",) if reason else ())
+    elif choice == "auto":
+        reason = check_uv(mesh).reason
+        if not reason:
+            return MappedTarget(target, False)
+        warnings = (f"{reason} So a new UV map was made.",)
     unwrapped = unwrap_mesh(mesh, config.unwrap, progress)
     fresh = replace(target, mesh=replace(mesh, uv=unwrapped.uv))
-    if mesh.uv is None or fresh.mesh.uv is None:
-        return fresh, True
-    size = config.bake.texture_size
+    if mesh.uv is not None:
+        fresh = _carry_all(fresh, mesh.uv, config.bake.texture_size, device)
+    return MappedTarget(fresh, True, warnings)
+
+
+def _carry_all(target: Target, old_uv: FloatArray, size: int, device: torch.device) -> Target:
+    """Bring texture and mask from the old map to the mesh's new one."""
     if target.base_texture is not None:
-        carried = carry_over(target.base_texture, mesh.uv, fresh.mesh, size, device)
-        fresh = replace(fresh, base_texture=carried)
+        carried = carry_over(target.base_texture, old_uv, target.mesh, size, device)
+        target = replace(target, base_texture=carried)
     if target.texel_mask is not None:
         grey = np.where(target.texel_mask, np.uint8(255), np.uint8(0))[..., None]
-        carried = carry_over(grey, mesh.uv, fresh.mesh, size, device)
-        fresh = replace(fresh, texel_mask=carried[..., 0] > 127)
-    return fresh, True
+        carried = carry_over(grey, old_uv, target.mesh, size, device)
+        target = replace(target, texel_mask=carried[..., 0] > 127)
+    return target
 
 
 def _check_no_map_is_needed(target: Target, choice: str) -> None:

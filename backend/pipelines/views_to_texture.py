@@ -38,15 +38,16 @@ def bake_views(
         CancelledError: The user cancelled the job.
     """
     with progress.stage("unwrap"):
-        target, is_new_uv = give_uv(target, config, progress, device)
+        mapped = give_uv(target, config, progress, device)
     # The bake's tolerances are for meshes of this size.
-    mesh, centre, scale = fit_mesh_for_painting(target.mesh)
+    mesh, centre, scale = fit_mesh_for_painting(mapped.target.mesh)
     cameras = tuple(_follow(camera, centre.numpy(), scale) for camera in painted.cameras)
     views = replace(painted, cameras=cameras)
     with progress.stage("bake"):
         texture = bake_texture(mesh, views, config.bake, progress, device=device)
     coverage = measure_coverage(texture, None, len(cameras))
-    return Asset(target.mesh, to_bytes(texture.base_colour), is_new_uv, coverage)
+    picture = to_bytes(texture.base_colour)
+    return Asset(mapped.target.mesh, picture, mapped.is_new_uv, coverage, mapped.warnings)
 
 
 def _follow(camera: Camera, centre: np.ndarray, scale: float) -> Camera:

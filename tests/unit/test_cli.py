@@ -42,10 +42,10 @@ def picture(tmp_path) -> Path:
 
 def generate(*words: object, make_worker=TINY) -> int:
     """Run `generate` on small grids, without a texture unless one is asked for."""
-    words = ["generate", *map(str, words), "--resolution", "64"]
-    if "--texture-size" not in words:
-        words += ["--no-texture"]
-    return cli.main(words, "maquette", make_worker=make_worker)
+    line = ["generate", *map(str, words), "--resolution", "64"]
+    if "--texture-size" not in line:
+        line += ["--no-texture"]
+    return cli.main(line, "maquette", make_worker=make_worker)
 
 
 def read_glb(path: Path) -> dict:
