@@ -214,7 +214,8 @@ def _find_links(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Te
         links.append((own[is_found], found[is_found], sum(part * part for part in step) ** -0.5))
     for turn in range(1, _SIDES):
         found, is_found = _find(key, _pack(voxel, side + turn))
-        is_found &= side + turn < _SIDES
+        # Opposite sides in one voxel are a wall thinner than the voxel.
+        is_found &= (side + turn < _SIDES) & ((side + turn) // 2 != side // 2)
         links.append((own[is_found], found[is_found], 1.0))
     first, second = (torch.cat([link[k] for link in links]) for k in (0, 1))
     length = torch.cat([torch.full_like(link[0], link[2], dtype=torch.float32) for link in links])

@@ -10,6 +10,8 @@ from .cells import Pyramid, group_mean, interpolate_cells
 from .solve import solve_screened
 
 _HOLD = 1e4
+_LEASH = 1e-5
+"""Ties to the first guess, for pieces that nothing else holds; felt over 300 cells and more."""
 _SMOOTHING_ROUNDS = 24
 _NEAR_TEXELS = 3.0
 """Texels that lie side by side in the texture and this close in space are neighbours."""
@@ -83,8 +85,8 @@ def _diffuse(
     count = len(pyramid.levels[0].key)
     value, weight = group_mean(colour, known.float(), pyramid.cell, count)
     start = _push_pull(pyramid, value, weight)
-    screen = torch.where(weight > 0, _HOLD, 0.0)
-    solved = solve_screened(pyramid, screen, screen[:, None] * value, start)
+    screen = torch.where(weight > 0, _HOLD, _LEASH * pyramid.levels[0].degree[:, 0])
+    solved = solve_screened(pyramid, screen, screen[:, None] * start, start)
     solved = torch.where((weight > 0)[:, None], value, solved)
     return interpolate_cells(pyramid, solved, texels.point[missing], texels.normal[missing])
 

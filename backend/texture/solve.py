@@ -10,6 +10,8 @@ from .cells import Cells, Pyramid, group_sum
 _SWEEPS = 2
 _COARSE_SWEEPS = 20
 _DAMPING = 0.8
+_ROUNDING = 1e-6
+"""A residual this small against its terms is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def solve_screened(
         source: `[C, D]`.
         start: `[C, D]`, the first guess.
         max_steps: Most steps of conjugate gradients.
-        tolerance: Of the residual's norm, relative to its first value's or the source's.
+        tolerance: Of the residual's norm, relative to its first value.
 
     Returns:
         `[C, D]`.
@@ -48,7 +50,8 @@ def solve_screened(
     systems = _restrict(pyramid, screen[:, None])
     solution = start.clone()
     residual = source - _apply(systems[0], solution)
-    limit = tolerance * source.norm(dim=0).clamp(min=1e-12)
+    rounding = _ROUNDING * (pyramid.levels[0].degree * solution).norm(dim=0)
+    limit = tolerance * residual.norm(dim=0) + rounding + 1e-9
     direction = torch.zeros_like(source)
     before = torch.ones_like(limit)
     for _ in range(max_steps):
