@@ -177,7 +177,7 @@ class UnwrapConfig:
     """How a new UV map is made."""
 
     chart_gap_px: float = setting(
-        4.0,
+        3.0,
         1.0,
         32.0,
         "px",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns the faces of any mesh into charts: connected pieces that are nearly flat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,10 @@ from ..data import Mesh
 FloatRows = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
-_SMOOTH_CONE = 0.6  # cosine of the widest angle between a chart's axis and a smoothed normal
-_RAW_CONE = 0.1  # the same for the face's own normal; above 0 nothing folds when projected
-_LOOSE_SMOOTH_CONE, _LOOSE_RAW_CONE = 0.5, 0.05  # room to straighten the borders
+# Cosines of the widest angles between a chart's axis and a smoothed normal, and a face's own.
+_CONE = (0.6, 0.1)  # above 0 nothing folds when projected
+_LOOSE_CONE = (0.5, 0.05)  # room to straighten the borders
+_WIDE_CONE = (0.3, 0.02)  # of charts that may prove too curved
 _COMPACTNESS = 0.2  # weight of a long common border against an even direction
 _JITTER = 1e-3  # breaks ties on planes, so that many pairs of one round agree
 _NORMAL_ROUNDS = 3
@@ -88,7 +89,7 @@ def describe_surface(mesh: Mesh) -> Surface:
     return Surface(vertices * scale, faces, unit(cross), areas, pairs, lengths)
 
 
-def cut_charts(surface: Surface) -> tuple[IndexArray, IndexArray]:
+def cut_charts(surface: Surface) -> list[IndexArray]:
     """Cut a surface into few charts, each within a cone of directions.
 
     Neighbouring clusters of faces merge, in rounds, where their directions agree best and they
@@ -96,9 +97,9 @@ def cut_charts(surface: Surface) -> tuple[IndexArray, IndexArray]:
     are straightened, and crumbs join their neighbours.
 
     Returns:
-        Two labels per face, each `[F]` int64 counted from 0. Charts of the first project onto the
-        plane across their mean normal without a fold. Charts of the second are unions of these:
-        fewer, with crumbs attached that may fold.
+        Three ways to cut, from few charts to many, each `[F]` int64 labels counted from 0. Charts
+        of the last project onto the plane across their mean normal without a fold. In the one
+        before, crumbs are attached to them. Charts of the first are unions, some too curved.
 
     Source: Garland, Willmott and Heckbert, "Hierarchical Face Clustering on Polygonal Surfaces",
     2001; measure of agreement from Cohen-Steiner, Alliez and Desbrun, "Variational Shape
@@ -106,10 +107,11 @@ def cut_charts(surface: Surface) -> tuple[IndexArray, IndexArray]:
     """
     smooth = _smooth_normals(surface)
     rng = np.random.default_rng(0)
-    clusters = _merge(surface, smooth, _single_faces(surface, smooth), rng)
+    clusters = _merge(surface, smooth, _single_faces(surface, smooth), _CONE, rng)
     label = split_pieces(surface, _straighten(surface, smooth, clusters))
-    merged = _merge_crumbs(_clusters_of(surface, smooth, label), rng)
-    return label, merged.label
+    joined = _merge_crumbs(_clusters_of(surface, smooth, label), rng)
+    wide = _merge(surface, smooth, joined, _WIDE_CONE, rng)
+    return [_merge_crumbs(wide, rng).label, joined.label, label]
 
 
 def split_pieces(surface: Surface, label: IndexArray) -> IndexArray:
@@ -171,8 +173,9 @@ def _clusters_of(surface: Surface, smooth: FloatRows, label: IndexArray) -> _Clu
     first, second, border, blocked = _join_parallel(
         first, second, surface.lengths, np.zeros(len(first), bool), count
     )
-    outline = np.bincount(first, border, count) + np.bincount(second, border, count)
-    area = np.bincount(label, surface.areas, count)
+    ends, lengths = np.concatenate([first, second]), np.tile(border, 2)[:, None]
+    outline = sum_by(ends, lengths, count)[:, 0]
+    area = sum_by(label, surface.areas[:, None], count)[:, 0]
     normal_sum = sum_by(label, smooth * surface.areas[:, None], count)
     return _Clusters(label, normal_sum, area, outline, first, second, border, blocked)
 
@@ -196,26 +199,37 @@ def _join_parallel(
 
 
 def _merge(
-    surface: Surface, smooth: FloatRows, clusters: _Clusters, rng: np.random.Generator
+    surface: Surface,
+    smooth: FloatRows,
+    clusters: _Clusters,
+    cone: tuple[float, float],
+    rng: np.random.Generator,
 ) -> _Clusters:
     """Merge pairs that are each other's best, round by round, within the cone."""
     while not clusters.is_blocked.all():
         cost = _merge_costs(clusters) + _JITTER * rng.random(len(clusters.first))
         picked = _mutual_best(clusters, np.where(clusters.is_blocked, np.inf, cost))
-        fits = _fit_cone(surface, smooth, clusters, picked)
-        clusters.is_blocked[picked[~fits]] = True
+        fits = _fit_cone(surface, smooth, clusters, picked, cone)
+        is_blocked = clusters.is_blocked.copy()
+        is_blocked[picked[~fits]] = True
+        clusters = replace(clusters, is_blocked=is_blocked)
         clusters = _union(clusters, picked[fits])
     return clusters
+
+
+def _spreads(clusters: _Clusters) -> FloatRows:
+    """`[M]` how little the union of each pair looks in one direction, 0 for a plane."""
+    first, second = clusters.first, clusters.second
+    total = clusters.normal_sum[first] + clusters.normal_sum[second]
+    area = clusters.area[first] + clusters.area[second]
+    return 1 - np.linalg.norm(total, axis=1) / np.maximum(area, 1e-30)
 
 
 def _merge_costs(clusters: _Clusters) -> FloatRows:
     """`[M]` how little the union of each pair looks in one direction, and how loosely it holds."""
     first, second = clusters.first, clusters.second
-    total = clusters.normal_sum[first] + clusters.normal_sum[second]
-    area = clusters.area[first] + clusters.area[second]
-    spread = 1 - np.linalg.norm(total, axis=1) / np.maximum(area, 1e-30)
     shorter = np.minimum(clusters.outline[first], clusters.outline[second])
-    return spread + _COMPACTNESS * (1 - clusters.border / np.maximum(shorter, 1e-30))
+    return _spreads(clusters) + _COMPACTNESS * (1 - clusters.border / np.maximum(shorter, 1e-30))
 
 
 def _mutual_best(clusters: _Clusters, cost: FloatRows) -> IndexArray:
@@ -232,7 +246,11 @@ def _mutual_best(clusters: _Clusters, cost: FloatRows) -> IndexArray:
 
 
 def _fit_cone(
-    surface: Surface, smooth: FloatRows, clusters: _Clusters, picked: IndexArray
+    surface: Surface,
+    smooth: FloatRows,
+    clusters: _Clusters,
+    picked: IndexArray,
+    cone: tuple[float, float],
 ) -> NDArray[np.bool_]:
     """Whether each picked pair's union keeps all its faces within the cone about its axis."""
     first, second = clusters.first[picked], clusters.second[picked]
@@ -244,8 +262,8 @@ def _fit_cone(
     pair = pair[faces]
     direction = axis[pair]
     margin = np.minimum(
-        np.einsum("fd,fd->f", smooth[faces], direction) - _SMOOTH_CONE,
-        np.einsum("fd,fd->f", surface.normals[faces], direction) - _RAW_CONE,
+        np.einsum("fd,fd->f", smooth[faces], direction) - cone[0],
+        np.einsum("fd,fd->f", surface.normals[faces], direction) - cone[1],
     )
     worst = np.full(len(picked), np.inf)
     np.minimum.at(worst, pair, margin)
@@ -272,7 +290,7 @@ def _union(clusters: _Clusters, picked: IndexArray) -> _Clusters:
     return _Clusters(
         number[clusters.label],
         sum_by(number, clusters.normal_sum, count),
-        np.bincount(number, clusters.area, count),
+        sum_by(number, clusters.area[:, None], count)[:, 0],
         np.maximum(outline, 0),
         *pairs,
     )
@@ -306,11 +324,11 @@ def _straighten(surface: Surface, smooth: FloatRows, clusters: _Clusters) -> Ind
         ones = (np.ones(num_faces), (np.arange(num_faces), label))
         share = csr_matrix(ones, (num_faces, num_charts))
         for _ in range(num_rings):
-            share = mixing @ share
+            share = csr_matrix(mixing @ share)
         face = np.repeat(np.arange(num_faces), np.diff(share.indptr))
         chart = share.indices
-        fits = np.einsum("md,md->m", smooth[face], axis[chart]) >= _LOOSE_SMOOTH_CONE
-        fits &= np.einsum("md,md->m", surface.normals[face], axis[chart]) >= _LOOSE_RAW_CONE
+        fits = np.einsum("md,md->m", smooth[face], axis[chart]) >= _LOOSE_CONE[0]
+        fits &= np.einsum("md,md->m", surface.normals[face], axis[chart]) >= _LOOSE_CONE[1]
         value = np.where(fits | (chart == label[face]), share.data, -1.0)
         order = np.lexsort((chart, value, face))
         is_last = np.append(np.diff(face[order]) != 0, True)

@@ -4,6 +4,7 @@
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
@@ -13,33 +14,37 @@ from .faults import find_faults
 from .layout import Layout, signed_areas
 
 _RELAX_ROUNDS = 2
-_RELAXED = (1.0, 1.0, 0.5, 0.0, *(1.0, 0.0) * 10)  # how far, in each attempt
+_RELAXED = (1.0, 1.0, 1.0, 0.5, 0.0, *(1.0, 0.0) * 10)  # how far, in each attempt
+_NO_AREA = 1e-12  # of the whole surface
+_MOST_STRETCH, _STRETCHED_SHARE = 1.3, 0.02  # of unions of charts: by how much, and where
 _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 0.02, 10.0  # of an edge, so that slivers do no harm
 
 
-def flatten_charts(surface: Surface, core: IndexArray, merged: IndexArray) -> Layout:
+def flatten_charts(surface: Surface, cuts: list[IndexArray]) -> Layout:
     """Lay all charts flat.
 
     Charts are projected and then relaxed until their triangles have nearly their true shape. A
-    chart of `merged` that folds or overlaps itself falls back to its parts in `core`, then to
-    less relaxed ones, and is at last cut in two between the places that overlap.
+    chart that folds, overlaps itself or, of the first cut, stays stretched falls back to its parts
+    in the next cut; those of the last become less relaxed, and are in the end cut in two between
+    the places that overlap.
 
     Args:
         surface: F faces.
-        core: `[F]` charts whose faces all look one way.
-        merged: `[F]` unions of these.
+        cuts: Labels `[F]` of the same charts, from few to many; see `cut_charts`.
 
     Returns:
         All faces, each chart counter-clockwise as seen from outside, of the same area as on the
         surface.
     """
-    label = np.empty(len(core), np.int64)
-    corner_uv = np.empty((len(core), 3, 2))
-    faces, part, num_done = np.arange(len(core)), merged, 0
+    label = np.empty(len(surface.faces), np.int64)
+    corner_uv = np.empty((len(surface.faces), 3, 2))
+    faces, part, num_done = np.arange(len(surface.faces)), cuts[0], 0
     for attempt in count():
         part = np.unique(part, return_inverse=True)[1].reshape(-1)
         layout = _lay_out(surface, faces, part, _RELAXED[min(attempt, len(_RELAXED) - 1)])
         faults = find_faults(surface, faces, layout)
+        if attempt == 0:
+            faults.is_faulty[:] |= _find_stretched(surface, faces, layout)
         is_good = ~faults.is_faulty[part]
         corner_uv[faces[is_good]] = layout.uv[layout.corners[is_good]]
         label[faces[is_good]] = num_done + part[is_good]
@@ -47,9 +52,9 @@ def flatten_charts(surface: Surface, core: IndexArray, merged: IndexArray) -> La
         faces, part = faces[~is_good], part[~is_good]
         if not len(faces):
             break
-        part = _next_parts(surface, faces, part, faults.seeds, core, attempt)
+        part = _next_parts(surface, faces, part, faults.seeds, cuts, attempt)
     label = np.unique(label, return_inverse=True)[1].reshape(-1)
-    final = _index_corners(surface, np.arange(len(core)), label)
+    final = _index_corners(surface, np.arange(len(label)), label)
     final.uv[final.corners] = corner_uv
     return final
 
@@ -120,6 +125,26 @@ def _relax(layout: Layout, corners: FloatRows) -> FloatRows:
     return uv
 
 
+def _find_stretched(surface: Surface, faces: IndexArray, layout: Layout) -> NDArray[np.bool_]:
+    """Which charts are stretched beyond the bounds in more than a small share of their area."""
+    sides = _flat_sides(surface.vertices[surface.faces[faces]])
+    corners = layout.uv[layout.corners]
+    placed = corners[:, [2, 0, 1]] - corners[:, [1, 2, 0]]
+    area = surface.areas[faces]
+    is_clear = area > _NO_AREA
+    own = np.where(is_clear[:, None, None], sides[:, 1:], np.eye(2))
+    flat = np.where(is_clear[:, None, None], placed[:, 1:], np.eye(2))
+    change = np.linalg.inv(own) @ flat  # [F, 2, 2]
+    square, twice = (change**2).sum(axis=(1, 2)), 2 * np.linalg.det(change)
+    total, difference = (np.sqrt(np.maximum(square + sign * twice, 0)) for sign in (1, -1))
+    stretch = np.stack([total + difference, total - difference], -1) / 2  # [F, 2], singular values
+    is_beyond = (stretch[:, 0] > _MOST_STRETCH) | (stretch[:, 1] < 1 / _MOST_STRETCH)
+    chart = layout.chart[layout.corners[:, 0]]
+    num_charts = int(layout.chart[-1]) + 1
+    beyond = np.bincount(chart, area * is_beyond, num_charts)
+    return beyond > _STRETCHED_SHARE * np.bincount(chart, area, num_charts)
+
+
 def _flat_sides(corners: FloatRows) -> FloatRows:
     """Each triangle laid flat by itself: its sides 1-2, 2-0, 0-1 as `[F, 3, 2]`."""
     ahead, behind = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -158,12 +183,12 @@ def _next_parts(
     faces: IndexArray,
     part: IndexArray,
     seeds: IndexArray,
-    core: IndexArray,
+    cuts: list[IndexArray],
     attempt: int,
 ) -> IndexArray:
     """The charts `[F]` to try after the faulty ones `part`."""
-    if attempt == 0:
-        return core[faces]
+    if attempt + 1 < len(cuts):
+        return cuts[attempt + 1][faces]
     if attempt >= len(_RELAXED):
         return faces  # each for itself; no mesh that was tried came this far
     return part if _RELAXED[attempt] > 0 else _split(surface, faces, part, seeds)

@@ -13,16 +13,17 @@ from .rows import cross_rows
 
 BoolGrid = NDArray[np.bool_]
 
-_CELLS = (256, 640)  # along the square's edge, fewest and most: the packing's grid
-_WORK = 1.2e7  # cells times pieces
-_MOST_PIECES = 144  # packed by their true outline; smaller charts are set in rows first
+_COARSE_CELLS, _FINE_CELLS = 128, 512  # along the square's edge, about: grids of the packing
+_WORK = 2.4e7  # cells times pieces to pack, in all runs of a grid
+_MOST_RUNS = 4
+_FIRST_COVER = (0.86, 0.76)  # share of the square that is covered, hoped for by each run
+_MOST_PIECES = 120  # packed by their true outline; smaller charts are set in rows first
 _MOST_BLOCKS = 24  # of such rows
-_MOST_TURNED = 48  # pieces tried in four orientations, the others in two
-_FILLED = 0.78  # of the square, padding included, exceeded by most meshes
+_MOST_TURNED = 32  # pieces tried in four orientations, the others in two
+_FILLED = 0.7  # of the square, padding included, exceeded by most meshes
 _ANGLES = 24  # tried to find a chart's smallest rectangle
 _SAMPLE = 0.25  # cells between points on a chart's border
 _PADDING_SHARE = 0.25  # of the square, at most, goes to padding around very many charts
-_RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class _Pieces:
         masks: One `[h, w]` per piece, the cells that nothing else may touch, row 0 at v = 0.
         piece: `[K]` the piece of each chart.
         offset: `[K, 2]` where the chart's lower left corner is in the piece.
+        cell: Edge of a cell in the charts' units.
     """
 
     masks: list[BoolGrid]
     piece: IndexArray
     offset: FloatRows
+    cell: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,12 @@ def pack_charts(layout: Layout, gap: float) -> FloatRows:
     uv, size = _turn_upright(layout.uv[kept], chart)
     num_charts = len(size)
     padding = min(gap, float(np.sqrt(_PADDING_SHARE / num_charts)))
-    side = _expected_side(size, chart_area.sum(), padding)
-    cells = int(np.clip(np.sqrt(_WORK / min(num_charts, _MOST_PIECES)), *_CELLS))
-    for _ in range(_RETRIES):
-        cell = side / cells
-        pieces = _make_pieces(uv / cell, size / cell, corners, chart, padding * cells)
-        places = _place(pieces.masks)
-        if places.side <= cells:
-            break
-        side *= 1.01 * places.side / cells  # the padding was meant for a smaller square
-    packed[kept] = np.clip(_move(uv / cell, chart, pieces, places) / places.side, 0, 1)
+    side = _expected_side(size, float(chart_area.sum()), padding)
+    for cells in (_COARSE_CELLS, _FINE_CELLS):
+        pieces = _make_pieces(uv, size, corners, chart, side / cells, padding * cells)
+        places = _place_closely(pieces.masks, cells)
+        side *= places.side / cells  # what the gaps are meant for, the second time
+    packed[kept] = np.clip(_move(uv / pieces.cell, chart, pieces, places) / places.side, 0, 1)
     return packed
 
 
@@ -141,9 +140,15 @@ def _expected_side(size: FloatRows, area: float, padding: float) -> float:
 
 
 def _make_pieces(
-    uv: FloatRows, size: FloatRows, corners: IndexArray, chart: IndexArray, padding: float
+    uv: FloatRows,
+    size: FloatRows,
+    corners: IndexArray,
+    chart: IndexArray,
+    cell: float,
+    padding: float,
 ) -> _Pieces:
-    """Draw large charts on the grid and set the others in blocks of rows; all in cells."""
+    """Draw large charts on a grid and set the others in blocks of rows, `padding` cells apart."""
+    uv, size = uv / cell, size / cell
     order = np.argsort(-size.prod(axis=1), kind="stable")
     num_large = len(size) if len(size) <= _MOST_PIECES else _MOST_PIECES - _MOST_BLOCKS
     large, small = order[:num_large], order[num_large:]
@@ -160,7 +165,7 @@ def _make_pieces(
         offset[block], (width, height) = _set_in_rows(size[block] + padding)
         offset[block] += padding / 2
         masks.append(np.ones((int(np.ceil(height)), int(np.ceil(width))), bool))
-    return _Pieces(masks, number, offset)
+    return _Pieces(masks, number, offset, cell)
 
 
 def _set_in_rows(size: FloatRows) -> tuple[FloatRows, tuple[float, float]]:
@@ -222,21 +227,29 @@ def _sample_edges(edges: FloatRows) -> tuple[IndexArray, FloatRows]:
     return edge, edges[edge, 0] + share * (edges[edge, 1] - edges[edge, 0])
 
 
-def _place(masks: list[BoolGrid]) -> _Places:
+def _place_closely(masks: list[BoolGrid], cells: int) -> _Places:
+    """Place pieces from several first sides, as many as the work allows; the closest packing."""
+    num_runs = int(np.clip(_WORK / (len(masks) * cells**2), 1, _MOST_RUNS))
+    covered = np.sqrt(sum(mask.sum() for mask in masks))
+    first_sides = covered / np.sqrt(np.linspace(*_FIRST_COVER, num_runs + 2)[1:-1])
+    tries = [_place(masks, int(first)) for first in first_sides]
+    return min(tries, key=lambda places: places.side)
+
+
+def _place(masks: list[BoolGrid], first_side: int) -> _Places:
     """Find a free place for each piece, the largest first, in a square that grows if it must."""
     num_cells = np.array([mask.sum() for mask in masks])
-    longest = max(max(mask.shape) for mask in masks)
-    side = max(int(np.sqrt(num_cells.sum() / 0.94)), longest)
-    canvas = np.zeros([fft.next_fast_len(int(1.1 * side) + 2, real=True)] * 2, np.float32)
+    side = max(first_side, *(max(mask.shape) for mask in masks))
+    canvas = _empty_canvas(side)
     turns, corner = np.zeros(len(masks), np.int64), np.zeros((len(masks), 2), np.int64)
     for rank, k in enumerate(np.argsort(-num_cells, kind="stable")):
-        trials = range(4) if rank < _MOST_TURNED else range(2)
-        turned = [np.rot90(masks[k], turn) for turn in trials]
+        turned = [np.rot90(masks[k], turn) for turn in range(4 if rank < _MOST_TURNED else 2)]
         overlap = _overlaps(canvas, turned)
         while (found := _lowest_place(overlap, turned, side)) is None:
-            side += max(1, side // 64)
+            side += max(1, side // 100)
             if side > len(canvas):
-                canvas = np.pad(canvas, (0, fft.next_fast_len(side + side // 8) - len(canvas)))
+                old, canvas = canvas, _empty_canvas(side)
+                canvas[: len(old), : len(old)] = old
                 overlap = _overlaps(canvas, turned)
         turn, x, y = found
         rows, columns = turned[turn].shape
@@ -245,13 +258,19 @@ def _place(masks: list[BoolGrid]) -> _Places:
     return _Places(turns, corner, side)
 
 
+def _empty_canvas(side: int) -> NDArray[np.float32]:
+    """Room for a square that will grow a little, of a size that transforms fast."""
+    size = int(fft.next_fast_len(side + side // 10, real=True) or side)
+    return np.zeros((size, size), np.float32)
+
+
 def _overlaps(canvas: NDArray[np.float32], turned: list[BoolGrid]) -> NDArray[np.float32]:
     """Cells that each piece would share with what is there, for each place of its corner."""
     kernel = np.zeros((len(turned), *canvas.shape), np.float32)
     for image, mask in zip(kernel, turned, strict=True):
         image[: mask.shape[0], : mask.shape[1]] = mask
-    product = fft.rfft2(canvas)[None] * np.conj(fft.rfft2(kernel))
-    return fft.irfft2(product, canvas.shape)
+    product = np.asarray(fft.rfft2(canvas)) * np.conj(np.asarray(fft.rfft2(kernel)))
+    return np.asarray(fft.irfft2(product, canvas.shape))
 
 
 def _lowest_place(
@@ -276,5 +295,5 @@ def _move(uv: FloatRows, chart: IndexArray, pieces: _Pieces, places: _Places) ->
     height, width = np.array([mask.shape for mask in pieces.masks])[piece].T
     choices = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))
     turn = places.turns[piece]
-    moved = np.stack([np.choose(turn, parts) for parts in zip(*choices, strict=True)], -1)
-    return moved + places.corner[piece]
+    moved = [np.choose(turn, parts) for parts in zip(*choices, strict=True)]
+    return np.stack(moved, -1).astype(np.float64) + places.corner[piece]

@@ -38,9 +38,9 @@ def unwrap_mesh(mesh: Mesh, config: UnwrapConfig, progress: Progress) -> Mesh:
     if not len(mesh.faces):
         return replace(mesh, uv=np.zeros((0, 3, 2), np.float32))
     surface = describe_surface(mesh)
-    core, merged = cut_charts(surface)
+    cuts = cut_charts(surface)
     progress.step(1, _STEPS)
-    layout = flatten_charts(surface, core, merged)
+    layout = flatten_charts(surface, cuts)
     progress.step(2, _STEPS)
     uv = pack_charts(layout, config.chart_gap_px / _GAP_SIZE)
     progress.step(3, _STEPS)

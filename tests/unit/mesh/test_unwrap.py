@@ -121,6 +121,11 @@ def test_charts_are_few(make: Callable[[], Mesh], most: int) -> None:
     assert chart_labels(mesh.faces, unwrap(mesh)).max() + 1 <= most
 
 
+@pytest.mark.parametrize(("make", "least"), [(ball, 0.5), (ring, 0.5), (crate, 0.6)])
+def test_charts_fill_the_square(make: Callable[[], Mesh], least: float) -> None:
+    assert signed_areas(unwrap(make(), gap_px=2)).sum() > least
+
+
 def test_same_mesh_same_map() -> None:
     assert np.array_equal(unwrap(ball()), unwrap(ball()))
 
