@@ -13,6 +13,7 @@ from .backend import config
 def _title(name: str) -> str:
     """`target_faces` -> `Target Faces`, `front_deg` -> `Front (°)`."""
     title = name.removesuffix("_px").replace("_", " ").replace("-", " ").title()
+    title = title.replace("Uv", "UV")
     return f"{title.removesuffix(' Deg')} (°)" if title.endswith(" Deg") else title
 
 

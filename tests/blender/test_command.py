@@ -9,6 +9,8 @@ from PIL import Image
 
 from tests.blender.test_generate import TINY
 
+ONE_PROCESS = True
+
 
 @pytest.fixture
 def picture_path(tmp_path):
@@ -25,7 +27,7 @@ def test_generate_writes_mesh_scene_and_preview(
     use_worker(TINY)
     out, blend, preview = (tmp_path / f"ball.{kind}" for kind in ("glb", "blend", "preview.png"))
     words = ["generate", str(picture_path), "--out", str(out), "--resolution", "64"]
-    words += ["--faces", "2000", "--seed", "5", "--json", "--size", "0.5"]
+    words += ["--faces", "2000", "--seed", "5", "--json", "--size", "0.5", "--no-texture"]
     words += ["--blend", str(blend), "--preview", str(preview)]
 
     assert addon.command.run(words) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+ONE_PROCESS = True
 FAKE = "tests/fake_worker.py"
 TINY = "-m tests.worker.tiny_worker --device cpu"
 SLOW_MODEL = "hunyuan3d-2"  # sleeps in every step of the tiny worker
@@ -76,6 +77,7 @@ def test_round_mesh_has_hardly_a_sharp_edge(bpy, addon, use_worker, picture):
     use_worker(TINY)
     settings = bpy.context.scene.maquette
     settings.image, settings.resolution, settings.target_faces = picture, 64, 3000
+    settings.texture = "none"
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     mesh = bpy.context.object.data
     assert 500 < len(mesh.polygons) <= 3000
@@ -162,6 +164,7 @@ def test_cancel_stops_the_job_and_keeps_the_worker(bpy, addon, use_worker, pictu
     use_worker(TINY)
     settings = bpy.context.scene.maquette
     settings.image, settings.model, settings.steps = picture, SLOW_MODEL, 200
+    settings.texture = "none"
     start(bpy, addon)
     poll_until(addon, lambda: addon.session.current().status.stage == "sample")
     worker = addon.session.current()._queue._worker
@@ -179,6 +182,7 @@ def test_killed_worker_is_told_and_the_next_job_works(bpy, addon, use_worker, pi
     use_worker(TINY)
     settings = bpy.context.scene.maquette
     settings.image, settings.model, settings.steps = picture, SLOW_MODEL, 200
+    settings.texture = "none"
     start(bpy, addon)
     poll_until(addon, lambda: addon.session.current().status.stage == "sample")
     first = addon.session.current()._queue._worker.hello.pid
@@ -240,7 +244,7 @@ def test_real_worker_makes_a_mesh_with_the_embedded_model(bpy, addon):
     image = bpy.data.images.load(str(EMBEDDED.parents[2] / "examples/barrel.png"))
     settings = bpy.context.scene.maquette
     settings.image, settings.resolution, settings.target_faces = image, 64, 4000
-    settings.size_m = 0.8
+    settings.size_m, settings.texture = 0.8, "none"
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     obj = bpy.context.object
     assert obj.name == "barrel" and 200 < len(obj.data.polygons) <= 4000

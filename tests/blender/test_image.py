@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ONE_PROCESS = True
+
 
 def save(bpy, addon, image, tmp_path):
     path = tmp_path / "saved.png"

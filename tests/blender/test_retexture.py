@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.blender.painting_worker import WARNING
-from tests.blender.test_generate import is_idle, poll_until
+from tests.blender.test_generate import TINY, is_idle, poll_until
 from tests.blender.test_texture import PAINTER, nodes_of
 
 ONE_PROCESS = True
@@ -707,8 +707,8 @@ def test_linked_mesh_is_told(bpy, addon, ready, tmp_path):
 
 
 def test_large_mesh_is_read_and_painted(bpy, addon, ready):
-    """A quarter of a million quads: what must not take Python loops."""
-    obj = add(bpy, "grid", x_subdivisions=500, y_subdivisions=500)
+    """Ninety thousand quads: what must not take Python loops."""
+    obj = add(bpy, "grid", x_subdivisions=300, y_subdivisions=300)
     groups = addon.submission.group_objects([obj], False, False)
     folder = addon.job_folder
     folder.mkdir()
@@ -716,7 +716,36 @@ def test_large_mesh_is_read_and_painted(bpy, addon, ready):
     depsgraph = bpy.context.evaluated_depsgraph_get()
     made = addon.submission.prepare_repaint(groups[0], "Large", choices, depsgraph, folder)
     with np.load(made.mesh_path) as arrays:
-        assert len(arrays["faces"]) == 500_000 and arrays["uv"].shape == (500_000, 3, 2)
+        assert len(arrays["faces"]) == 180_000 and arrays["uv"].shape == (180_000, 3, 2)
     Image.new("RGB", (8, 8)).save(folder / "flat.png")
     addon.retexture.apply_repaint(made, made.mesh_path, folder / "flat.png")
     assert len(obj.data.materials) == 1 and "Maquette" in obj.data.uv_layers
+
+
+@pytest.mark.parametrize("mask", ["selection", "alpha"])
+def test_real_worker_paints_with_tiny_networks(bpy, addon, use_worker, ready, mask):
+    """What this side writes is what the worker reads, and the other way round."""
+    use_worker(TINY)
+    obj = add(bpy, "cylinder", vertices=8)
+    add_material(bpy, obj.data, "Red", (1.0, 0.0, 0.0, 1.0))
+    drop_uv_maps(obj.data)
+    for polygon in obj.data.polygons:
+        polygon.select = polygon.center.x > 0
+    ready.retexture_mask, ready.further_views, ready.paint_steps = mask, 0, 1
+    if mask == "alpha":
+        red = nodes_of(obj.data.materials[0])
+        texture = obj.data.materials[0].node_tree.nodes.new("ShaderNodeTexImage")
+        texture.image = bpy.data.images.new("clear", 8, 8, alpha=True)
+        texture.image.pixels.foreach_set(np.zeros(256, np.float32))
+        links = obj.data.materials[0].node_tree.links
+        links.new(texture.outputs["Color"], red["BSDF_PRINCIPLED"].inputs["Base Color"])
+    before = hash_object(obj)
+    repaint(bpy)
+    image = image_of(obj.data.materials[1])
+    assert tuple(image.size) == (512, 512) and "Maquette" in obj.data.uv_layers
+    painted = indices_of(obj.data) == 1
+    expected = [mask != "selection" or polygon.center.x > 0 for polygon in obj.data.polygons]
+    assert painted.tolist() == expected
+    assert len(np.unique(addon.image.read_pixels(image)[..., 0])) > 10
+    after = hash_object(obj)
+    assert {k for k in before if after[k] != before[k]} == {"uv maps"}
