@@ -35,12 +35,14 @@ class _Evidence:
     Attributes:
         texel_quality: `[V, N]`, 0 where a view does not see a texel.
         is_strict: `[N]` bool, some view sees the texel away from its outlines.
+        is_exact: `[N]` bool, some view sees the texel into whose outlines nothing has bled.
         colour: `[V, C, 3]` sRGB, mean over the seen texels of each cell.
         quality: `[V, C]`, mean over all texels of each cell.
     """
 
     texel_quality: torch.Tensor
     is_strict: torch.Tensor
+    is_exact: torch.Tensor
     colour: torch.Tensor
     quality: torch.Tensor
 
@@ -89,7 +91,7 @@ def bake_texture(
         views, surface, texels, pyramid, trust, evidence, painted.weights
     )
     progress.step(4, _STEPS)
-    sight = Sight(is_seen, evidence.is_strict, beyond)
+    sight = Sight(is_seen, evidence.is_strict, evidence.is_exact, beyond)
     colour, is_seen = fill_unseen(pyramid, texels, colour, sight, config.texture_size)
     progress.step(5, _STEPS)
     texture = _finish(texels, colour, is_seen, config.texture_size)
@@ -124,19 +126,22 @@ def _gather(
     """Look every texel up in every view, and sum up by cell."""
     count = len(pyramid.levels[0].key)
     qualities, colours, means = [], [], []
-    is_strict = torch.zeros_like(texels.is_inside)
+    is_strict, is_exact = (torch.zeros_like(texels.is_inside) for _ in range(2))
     for view, weight in zip(views, weights, strict=True):
         lookup = look_up(view, surface, texels, trust)
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
         light, _ = group_mean(sample_nearest(view, lookup), own, cell, count)
         is_strict[lookup.chosen] |= lookup.is_strict
+        is_exact[lookup.chosen] |= view.guard == 0
         total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
         qualities.append(
             texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
         )
         colours.append(linear_to_srgb(light))
         means.append(total / pyramid.levels[0].count)
-    return _Evidence(torch.stack(qualities), is_strict, torch.stack(colours), torch.stack(means))
+    return _Evidence(
+        torch.stack(qualities), is_strict, is_exact, torch.stack(colours), torch.stack(means)
+    )
 
 
 def _blend(

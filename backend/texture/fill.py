@@ -19,6 +19,7 @@ _GREY = 0.5
 _AGREEMENT = 0.1
 """Largest difference in sRGB values between what an outline shows and what lies around it."""
 _BLED_SHARE = 0.3
+_GLIMPSE_SHARE = 0.15
 _NEAR_LEVEL = 3
 """Level of the cells in which something well seen must lie for an outline to be judged by it."""
 
@@ -30,12 +31,14 @@ class Sight:
     Attributes:
         is_seen: `[N]` bool.
         is_strict: `[N]` bool, away from outlines.
+        is_exact: `[N]` bool, by a view into whose outlines nothing has bled.
         beyond: `[N, 3]` sRGB, what the view shows across the nearest outline; needed only of what
             is seen and not strict.
     """
 
     is_seen: torch.Tensor
     is_strict: torch.Tensor
+    is_exact: torch.Tensor
     beyond: torch.Tensor
 
 
@@ -45,7 +48,8 @@ def fill_unseen(
     """Continue the seen colours harmonically over the surface, across UV seams.
 
     What is seen only beside an outline is dropped where it looks as if what lies beyond had bled
-    in: it differs from what the surroundings continue to, towards that.
+    in: it differs from what the surroundings continue to, towards that. So are glimpses of what
+    is otherwise hidden, if they differ and the view's outlines are not exact.
 
     Args:
         pyramid: The cells.
@@ -59,9 +63,10 @@ def fill_unseen(
         take the colours nearest in space, and all is grey if nothing is seen.
     """
     strict = sight.is_seen & sight.is_strict
+    strict &= sight.is_exact | ~_is_glimpse(pyramid, strict)
     is_alone = _is_isolated(pyramid, strict)
     is_other = (colour - sight.beyond).abs().amax(1) > _AGREEMENT
-    known = strict | (sight.is_seen & is_alone & is_other)
+    known = strict | (sight.is_seen & is_alone & is_other & ~_is_glimpse(pyramid, sight.is_seen))
     known = known if bool(known.any()) else sight.is_seen
     if bool(known.all()) or not bool(known.any()):
         return torch.where(known[:, None], colour, torch.full_like(colour, _GREY)), known
@@ -98,11 +103,26 @@ def _has_bled(colour: torch.Tensor, expected: torch.Tensor, beyond: torch.Tensor
     return (change.abs().amax(1) > _AGREEMENT) & (share > _BLED_SHARE)
 
 
+def _is_glimpse(pyramid: Pyramid, is_seen: torch.Tensor) -> torch.Tensor:
+    """Texels `[N]` in whose ancestor cell on `_NEAR_LEVEL` hardly anything is seen."""
+    cell = _ancestor(pyramid, _NEAR_LEVEL)
+    share, _ = group_mean(
+        is_seen.float()[:, None], torch.ones_like(is_seen.float()), cell, int(cell.max()) + 1
+    )
+    return share[cell, 0] < _GLIMPSE_SHARE
+
+
+def _ancestor(pyramid: Pyramid, level: int) -> torch.Tensor:
+    """The cell `[N]` of some level that each texel is in."""
+    cell = pyramid.cell
+    for cells in pyramid.levels[: min(level, len(pyramid.levels) - 1)]:
+        cell = cells.parent[cell]
+    return cell
+
+
 def _is_isolated(pyramid: Pyramid, is_strict: torch.Tensor) -> torch.Tensor:
     """Texels `[N]` whose ancestor cell on `_NEAR_LEVEL` holds nothing strictly seen."""
-    cell = pyramid.cell
-    for cells in pyramid.levels[: min(_NEAR_LEVEL, len(pyramid.levels) - 1)]:
-        cell = cells.parent[cell]
+    cell = _ancestor(pyramid, _NEAR_LEVEL)
     held = torch.zeros(int(cell.max()) + 1, dtype=torch.bool, device=cell.device)
     held[cell[is_strict]] = True
     return ~held[cell]

@@ -14,11 +14,12 @@ def scene(mesh, size=128):
     return texels, build_pyramid(texels, 3 * texels.size)
 
 
-def see(is_seen, is_strict=None, beyond=None):
+def see(is_seen, is_strict=None, beyond=None, is_exact=True):
     nothing = torch.zeros(len(is_seen), 3)
     return Sight(
         is_seen,
         torch.ones_like(is_seen) if is_strict is None else is_strict,
+        torch.full_like(is_seen, is_exact),
         nothing if beyond is None else beyond,
     )
 
@@ -107,3 +108,17 @@ def test_outline_that_looks_like_what_lies_beyond_is_dropped_and_another_colour_
     away = spoiled & (texels.point[:, 1] > 0.1)
     assert (filled - red)[away].abs().max() < 0.02
     assert torch.equal(filled[green], given[green])
+
+
+def test_a_glimpse_that_differs_is_believed_only_of_exact_views():
+    texels, pyramid = scene(box(), 256)
+    given = torch.tensor([0.8, 0.1, 0.1]).expand(len(texels.index), 3).clone()
+    top = texels.normal[:, 1] > 0.9
+    glimpse = top & (texels.point[:, [0, 2]].abs().amax(1) < 0.012)
+    given[glimpse] = 1.0
+    for is_exact in (True, False):
+        sight = see(~top | glimpse, beyond=given, is_exact=is_exact)
+        filled, seen = fill_unseen(pyramid, texels, given, sight, 256)
+        assert glimpse.sum() > 5 and seen[~top].all()
+        assert (seen[glimpse] == is_exact).all()
+        assert ((filled[glimpse, 1] > 0.9) == is_exact).all()
