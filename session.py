@@ -24,7 +24,7 @@ from .scene.retexture import Repaint, apply_repaint
 from .scene.submission import Choices, group_objects, prepare_repaint
 
 WORKER_LOG = "worker.log"
-# Modes and background jobs during which adding an object would break undo or the other job.
+# Background jobs during which adding an object would break undo or the other job.
 _BLOCKING_JOBS = ("RENDER", "OBJECT_BAKE")
 
 
@@ -183,11 +183,7 @@ class Session:
         return job
 
     def poll(self) -> list[bpy.types.Object]:
-        """Take the worker's news and put finished results into their scenes; never waits.
-
-        Returns:
-            The new and the painted objects.
-        """
+        """Take the worker's news and place finished results; the new and the painted objects."""
         self._finish_check()
         for job in self._queue.poll() if self._queue else ():
             if job.job_id in self._origins:
@@ -265,12 +261,12 @@ class Session:
         origin, result = self._origins.pop(job.job_id), job.result
         assert result is not None  # a job that is done has one
         mesh_path, texture = Path(result.mesh_path), result.texture_path
-        texture_path = Path(texture) if texture else None
         try:
             if isinstance(origin, Repaint):
                 objects = apply_repaint(origin, mesh_path, Path(texture))
                 self._notes += origin.notes
             else:
+                texture_path = Path(texture) if texture else None
                 objects = [add_asset(mesh_path, result.seed, origin, texture_path)]
         except MaquetteError as error:
             self._end_job(error)

@@ -142,11 +142,8 @@ def _baked_copy(scene, canvas, picture, show) -> Generator[bpy.types.Object, Non
         indices = mesh_data.read_array(mesh.polygons, "material_index", 1, np.int32)
         mesh.materials.clear()  # sets all faces to the first slot
         for material in [slot.material for slot in canvas.obj.material_slots] or [None]:
-            emitting = material.copy() if material else bpy.data.materials.new(_TARGET_UV)
+            emitting = _copy_material(material)
             made.append(emitting)
-            if emitting.node_tree is None:
-                emitting.use_nodes = True
-                _set_bare_colour(emitting, material)
             show(emitting, canvas)
             target = emitting.node_tree.nodes.new("ShaderNodeTexImage")
             target.image = picture
@@ -189,11 +186,20 @@ def _run_bake(scene: bpy.types.Scene, obj: bpy.types.Object, is_first: bool) -> 
         ) from error
 
 
-def _set_bare_colour(emitting: bpy.types.Material, material: bpy.types.Material | None) -> None:
-    """The colour of a material without nodes."""
-    shader = next(n for n in emitting.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
-    colour = material.diffuse_color if material else BARE_LINEAR
-    shader.inputs["Base Color"].default_value = colour
+def _copy_material(material: bpy.types.Material | None) -> bpy.types.Material:
+    """A copy with nodes; there are none in it if the material shows its plain colour."""
+    if material is None:
+        emitting = bpy.data.materials.new(_TARGET_UV)
+        emitting.diffuse_color = BARE_LINEAR
+    else:
+        emitting = material.copy()
+    # Blender 5 has nodes in every material.
+    is_plain = bpy.app.version < (5, 0, 0) and not emitting.use_nodes
+    if is_plain:
+        emitting.use_nodes = True
+    if is_plain or material is None:
+        emitting.node_tree.nodes.clear()
+    return emitting
 
 
 def _show_base_colour(material: bpy.types.Material, _canvas: Canvas) -> None:
@@ -204,8 +210,7 @@ def _show_base_colour(material: bpy.types.Material, _canvas: Canvas) -> None:
     elif socket.links:
         material.node_tree.links.new(socket.links[0].from_socket, emission.inputs["Color"])
     else:
-        colour = socket.default_value
-        emission.inputs["Color"].default_value = colour
+        emission.inputs["Color"].default_value = socket.default_value
 
 
 def _show_mask(material: bpy.types.Material, canvas: Canvas, mask: Mask) -> None:

@@ -87,7 +87,7 @@ def group_objects(
     for obj in objects:
         if obj.type != "MESH":
             continue
-        if obj.library or obj.data.library:
+        if obj.library or obj.data.library or obj.data.override_library:
             raise InputError(
                 f"'{obj.name}' is linked from another file.",
                 "Make its mesh local: Object > Relations > Make Local > Selected Objects and Data.",
@@ -230,7 +230,7 @@ def _read_sent(part: _Part, choices: Choices, depsgraph: bpy.types.Depsgraph) ->
     with evaluated_mesh(part.obj, depsgraph) as evaluated:
         if has_same_faces(part.mesh, evaluated):
             part.sent = read_surface(evaluated, part.obj)
-        elif part.uv_name and not choices.selection_only and part.uv_name in evaluated.uv_layers:
+        elif _can_send_other_faces(part, choices, evaluated):
             surface = read_surface(evaluated, part.obj)
             corner_uv = read_uv(evaluated, part.uv_name)[surface.loops]
             if choices.uv == "keep" or not uv_data.find_fault(corner_uv, surface.area):
@@ -240,6 +240,13 @@ def _read_sent(part: _Part, choices: Choices, depsgraph: bpy.types.Depsgraph) ->
     if part.uv is not None and part.sent_uv is None:
         part.sent_uv = part.uv[part.sent.loops]
     return note
+
+
+def _can_send_other_faces(part: _Part, choices: Choices, evaluated: bpy.types.Mesh) -> bool:
+    """Whether faces that modifiers make could be painted on the part's UV map."""
+    if not part.uv_name or choices.selection_only or not len(evaluated.polygons):
+        return False
+    return part.uv_name in evaluated.uv_layers
 
 
 def _is_unchanged(obj: bpy.types.Object) -> bool:
@@ -264,6 +271,8 @@ def _bake_pictures(
     base_path = mask_path = None
     canvases = [Canvas(part.obj, part.uv) for part in parts if part.uv is not None]
     if choices.mask is not None:
+        if choices.mask.kind == "image":
+            _require_uv_maps(parts)
         mask_path = folder / "mask.png"
         where = bake_mask(canvases, choices.size_px, mask_path, choices.mask)
         for part in parts:
@@ -276,6 +285,16 @@ def _bake_pictures(
         base_path = folder / "base.png"
         bake_base_colour(canvases, choices.size_px, base_path)
     return base_path, mask_path
+
+
+def _require_uv_maps(parts: list[_Part]) -> None:
+    """A mask picture lies on the active UV map, so there must be one."""
+    for part in parts:
+        if part.mesh.uv_layers.active is None:
+            raise InputError(
+                f"'{part.obj.name}' has no UV map for the mask picture to lie on.",
+                "Unwrap it, or use another kind of mask.",
+            )
 
 
 def _triangles_touching(where: NDArray[np.bool_], uv: NDArray[np.float32]) -> NDArray[np.bool_]:

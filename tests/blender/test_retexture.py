@@ -433,6 +433,24 @@ def test_broken_meshes_are_painted(bpy, addon, ready):
     assert (indices_of(mesh) == 0).all() and len(mesh.materials) == 1
 
 
+def test_instances_without_faces_of_their_own_are_no_shape(bpy, addon, ready):
+    """Geometry nodes that replace the mesh by instances: the mesh itself is painted."""
+    obj = add(bpy, "cube")
+    group = bpy.data.node_groups.new("Away", "GeometryNodeTree")
+    for kind in ("INPUT", "OUTPUT"):
+        group.interface.new_socket("Mesh", in_out=kind, socket_type="NodeSocketGeometry")
+    enter, leave, instance = (
+        group.nodes.new(kind)
+        for kind in ("NodeGroupInput", "NodeGroupOutput", "GeometryNodeGeometryToInstance")
+    )
+    group.links.new(enter.outputs[0], instance.inputs[0])
+    group.links.new(instance.outputs[0], leave.inputs[0])
+    obj.modifiers.new("Away", "NODES").node_group = group
+    repaint(bpy)
+    assert len(sent(addon)["faces"]) == 12
+    assert any("without its modifiers" in n for n in addon.session.current().status.notes)
+
+
 def test_linked_duplicates_stay_linked_and_are_painted_once(bpy, addon, ready):
     first = add(bpy, "cube")
     add_material(bpy, first.data, "Former")
@@ -580,17 +598,38 @@ def test_painted_mask_decides(bpy, addon, ready, kind):
     np.testing.assert_allclose(paint_at(addon, obj, high, new), (0, 0, 1), atol=0.01)
 
 
+def test_mask_picture_needs_a_map_to_lie_on(bpy, addon, ready):
+    drop_uv_maps(add(bpy, "cube").data)
+    ready.retexture_mask, ready.mask_image = "image", ready.image
+    with pytest.raises(RuntimeError, match="no UV map for the mask picture"):
+        bpy.ops.maquette.retexture()
+
+
 def test_present_colours_of_all_materials_are_sent(bpy, addon, ready):
+    """Shaders with a colour, one behind a mix, a material without nodes, and an empty slot."""
     obj = add(bpy, "cube")
     add_material(bpy, obj.data, "Red", (1.0, 0.0, 0.0, 1.0))
     add_material(bpy, obj.data, "Grey", (0.2140411, 0.2140411, 0.2140411, 1.0))  # sRGB 0.5
-    obj.data.polygons.foreach_set("material_index", np.array([0, 1, 0, 1, 0, 1], np.int32))
+    obj.data.materials.append(bpy.data.materials.new("No Nodes"))
+    obj.data.materials[2].use_nodes = False
+    obj.data.materials[2].diffuse_color = (0.0, 0.0, 1.0, 1.0)
+    obj.data.materials.append(None)
+    mixed = add_material(bpy, obj.data, "Mixed", (0.0, 1.0, 0.0, 1.0))
+    mix, glass = (mixed.node_tree.nodes.new(f"ShaderNode{n}") for n in ("MixShader", "BsdfGlass"))
+    links, nodes = mixed.node_tree.links, nodes_of(mixed)
+    links.new(nodes["BSDF_PRINCIPLED"].outputs["BSDF"], mix.inputs[1])
+    links.new(glass.outputs["BSDF"], mix.inputs[2])
+    links.new(mix.outputs["Shader"], nodes["OUTPUT_MATERIAL"].inputs["Surface"])
+    obj.data.polygons.foreach_set("material_index", np.array([0, 1, 2, 3, 4, 1], np.int32))
+    colours = [(255, 0, 0), (128,) * 3, (0, 0, 255), (231,) * 3, (0, 255, 0), (128,) * 3]
+    before = hash_object(obj), assignment_of(obj)[2]
     ready.keep_colours = True
     repaint(bpy)
     (path,) = addon.job_folder.glob("mesh-*/base.png")
     base = np.asarray(Image.open(path))
     uv = uv_of(obj.data, "UVMap")
-    for polygon, colour in zip(obj.data.polygons, [(255, 0, 0), (128, 128, 128)] * 3, strict=True):
+    assert before[0] == hash_object(obj) and before[1] != assignment_of(obj)[2]
+    for polygon, colour in zip(obj.data.polygons, colours, strict=True):
         u, v = uv[list(polygon.loop_indices)].mean(axis=0)
         found = base[int((1 - v) * 512), int(u * 512), :3]
         np.testing.assert_allclose(found, colour, atol=1)
