@@ -62,7 +62,7 @@ def bake_texture(
         painted: The views. Colours outside of the mesh's silhouette are not read.
         config: Size of the texture and how views are trusted.
         progress: Told, and asked for a cancel, after each step.
-        device: Where to compute.
+        device: Where to compute. Devices without float64 (mps) leave it to the CPU.
 
     Returns:
         The texture: each texel from the view that sees it best, steps between views levelled, the
@@ -72,7 +72,7 @@ def bake_texture(
         ValueError: The mesh has no UVs.
         CancelledError: The user cancelled the job.
     """
-    surface = load_surface(mesh, torch.device(device))
+    surface = load_surface(mesh, _computing_device(torch.device(device)))
     texels = find_texels(surface, config.texture_size)
     if len(texels.index) == 0:
         return _finish(texels, texels.point, texels.is_inside, config.texture_size)
@@ -97,6 +97,11 @@ def bake_texture(
     texture = _finish(texels, colour, is_seen, config.texture_size)
     progress.step(6, _STEPS)
     return texture
+
+
+def _computing_device(device: torch.device) -> torch.device:
+    """This device, or the CPU if this one lacks float64 and sparse matrices."""
+    return device if device.type in ("cpu", "cuda") else torch.device("cpu")
 
 
 def _map_views(surface: Surface, painted: PaintedViews, trust: Trust) -> list[ViewMap]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns disagreements between views into one colour gain per view and channel."""
 
+import itertools
+
 import torch
 
 _DARKEST, _BRIGHTEST = 0.06, 0.985
@@ -9,6 +11,9 @@ _LEAST_FACING_SHARE = 0.02
 """A cell counts where a view's trust is at least this share of the view's highest."""
 _FEWEST_CELLS = 12
 _LARGEST_LOG_GAIN = 0.5
+_LARGE_SPREAD = 0.05
+"""Spread of the logarithms of ratios at which a pair of views counts half."""
+_ANCHOR_CELLS = 1e9
 _PRIOR_CELLS = 2.0
 """How many cells' worth of evidence it takes to move a view."""
 
@@ -34,25 +39,21 @@ def match_views(
     clear = (colour > _DARKEST).all(2) & (colour < _BRIGHTEST).all(2)  # [V, C]
     clear &= quality > _LEAST_FACING_SHARE * quality.amax(1, keepdim=True)
     logs = colour.clamp(min=1e-4).log()  # [V, C, 3]
-    matrix = torch.zeros(3, num_views, num_views, dtype=torch.float64)
+    matrix = torch.eye(num_views, dtype=torch.float64).repeat(3, 1, 1) * _PRIOR_CELLS
     target = torch.zeros(3, num_views, dtype=torch.float64)
-    for a in range(num_views):
-        for b in range(a + 1, num_views):
-            both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
-            if len(both) < _FEWEST_CELLS:
-                continue
-            weight = (quality[a, both] * quality[b, both]).sqrt()
-            ratio, spread = _robust_ratio(logs[b, both] - logs[a, both], weight)  # [3] each
-            trust = len(both) / (1 + (spread / 0.05) ** 2)
-            matrix[:, a, a] += trust
-            matrix[:, b, b] += trust
-            matrix[:, a, b] -= trust
-            matrix[:, b, a] -= trust
-            target[:, a] += trust * ratio
-            target[:, b] -= trust * ratio
+    for a, b in itertools.combinations(range(num_views), 2):
+        both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
+        if len(both) < _FEWEST_CELLS:
+            continue
+        weight = (quality[a, both] * quality[b, both]).sqrt()
+        ratio, spread = _robust_ratio(logs[b, both] - logs[a, both], weight)  # [3] each
+        trust = len(both) / (1 + (spread / _LARGE_SPREAD) ** 2)
+        for view, other, sign in ((a, b, 1), (b, a, -1)):
+            matrix[:, view, view] += trust
+            matrix[:, view, other] -= trust
+            target[:, view] += sign * trust * ratio
     anchor = max(range(num_views), key=lambda view: view_weights[view])
-    matrix += torch.eye(num_views, dtype=torch.float64) * _PRIOR_CELLS
-    matrix[:, anchor, anchor] += 1e9
+    matrix[:, anchor, anchor] += _ANCHOR_CELLS
     gains = torch.linalg.solve(matrix, target)  # [3, V]
     gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
     return gains.T.to(colour)  # [V, 3]

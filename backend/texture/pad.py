@@ -23,21 +23,26 @@ def pad_texture(colour: torch.Tensor, is_covered: torch.Tensor) -> torch.Tensor:
     """
     if not bool(is_covered.any()):
         return colour
-    image = colour.permute(2, 0, 1)[None]  # [1, 3, T, T]
-    weight = is_covered[None, None].float()  # [1, 1, T, T]
-    image = image * weight
+    colour, is_filled = colour * is_covered[..., None], is_covered
     for _ in range(_RINGS):
-        image, weight = _grow(image, weight)
+        is_filled = _grow(colour, is_filled)
+    image, weight = colour.permute(2, 0, 1)[None], is_filled[None, None].float()  # [1, C, T, T]
     return _fill(image, weight)[0].permute(1, 2, 0)  # [T, T, 3]
 
 
-def _grow(image: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the empty texels beside filled ones the mean of those."""
-    share = functional.avg_pool2d(weight, 3, 1, 1)  # [1, 1, H, W]
-    mean = functional.avg_pool2d(image * weight, 3, 1, 1) / share.clamp(min=1e-6)
-    image = torch.where(weight > 0, image, mean)
-    weight = torch.where(share > 1e-6, torch.ones_like(weight), weight)
-    return image * weight, weight
+def _grow(colour: torch.Tensor, is_filled: torch.Tensor) -> torch.Tensor:
+    """Give the empty texels beside filled ones the mean of those, in place; what is filled then."""
+    grown = functional.max_pool2d(is_filled[None].float(), 3, 1, 1)[0] > 0
+    rows, columns = torch.nonzero(grown & ~is_filled, as_tuple=True)
+    total = torch.zeros(len(rows), 4, device=colour.device)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            y = (rows + down).clamp(0, len(colour) - 1)
+            x = (columns + right).clamp(0, len(colour) - 1)
+            near = functional.pad(colour[y, x], (0, 1), value=1.0)  # [M, 4]
+            total += near * is_filled[y, x, None]
+    colour[rows, columns] = total[:, :3] / total[:, 3:]
+    return grown
 
 
 def _fill(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
