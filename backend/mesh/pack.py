@@ -14,7 +14,7 @@ from .rows import cross_rows
 BoolGrid = NDArray[np.bool_]
 
 _COARSE_CELLS, _FINE_CELLS = 128, 512  # along the square's edge, about: grids of the packing
-_WORK = 2.4e7  # cells times pieces to pack, in all runs of a grid
+_WORK = 2.0e7  # cells times pieces to pack, in all runs of a grid
 _MOST_RUNS = 4
 _FIRST_COVER = (0.86, 0.76)  # share of the square that is covered, hoped for by each run
 _MOST_PIECES = 120  # packed by their true outline; smaller charts are set in rows first
@@ -230,19 +230,20 @@ def _sample_edges(edges: FloatRows) -> tuple[IndexArray, FloatRows]:
 def _place_closely(masks: list[BoolGrid], cells: int) -> _Places:
     """Place pieces from several first sides, as many as the work allows; the closest packing."""
     num_runs = int(np.clip(_WORK / (len(masks) * cells**2), 1, _MOST_RUNS))
-    covered = np.sqrt(sum(mask.sum() for mask in masks))
-    first_sides = covered / np.sqrt(np.linspace(*_FIRST_COVER, num_runs + 2)[1:-1])
-    tries = [_place(masks, int(first)) for first in first_sides]
+    box, covered = np.array([(mask.size, mask.sum()) for mask in masks]).T
+    # Frames first, then what fits into them; or what covers most first. Each wins about as often.
+    orders = [np.argsort(-box, kind="stable"), np.argsort(-covered, kind="stable")]
+    first_sides = np.sqrt(covered.sum() / np.linspace(*_FIRST_COVER, num_runs + 2)[1:-1])
+    tries = [_place(masks, orders[i % 2], int(side)) for i, side in enumerate(first_sides)]
     return min(tries, key=lambda places: places.side)
 
 
-def _place(masks: list[BoolGrid], first_side: int) -> _Places:
-    """Find a free place for each piece, the largest first, in a square that grows if it must."""
-    num_cells = np.array([mask.sum() for mask in masks])
+def _place(masks: list[BoolGrid], order: IndexArray, first_side: int) -> _Places:
+    """Find a free place for each piece, in order, in a square that grows if it must."""
     side = max(first_side, *(max(mask.shape) for mask in masks))
     canvas = _empty_canvas(side)
     turns, corner = np.zeros(len(masks), np.int64), np.zeros((len(masks), 2), np.int64)
-    for rank, k in enumerate(np.argsort(-num_cells, kind="stable")):
+    for rank, k in enumerate(order):
         turned = [np.rot90(masks[k], turn) for turn in range(4 if rank < _MOST_TURNED else 2)]
         overlap = _overlaps(canvas, turned)
         while (found := _lowest_place(overlap, turned, side)) is None:
