@@ -197,7 +197,7 @@ def _make_cells(key: torch.Tensor, normal: torch.Tensor, count: torch.Tensor) ->
     shape = (len(key), len(key))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "in beta state", on the user's terminal
-        matrix = torch.sparse_csr_tensor(starts, second, conductance, shape, check_invariants=False)
+        matrix = torch.sparse_csr_tensor(starts, second, conductance, shape)
     degree = group_sum(conductance[:, None], first, len(key))
     parent = key.new_zeros(0)
     return Cells(key, normal, count, first, second, conductance, matrix, degree, parent)
