@@ -86,6 +86,9 @@ def _run_child(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
     lines = reports.read_text(encoding="utf-8").splitlines() if reports.exists() else []
     from_json = config.hook.pytest_report_from_serializable
     found = [from_json(config=config, data=json.loads(line)) for line in lines]
+    for report in found:
+        if isinstance(report.longrepr, list):  # why a test was skipped; JSON knows no tuples
+            report.longrepr = tuple(report.longrepr)
     seconds = time.time() - start
     return {item.nodeid: _completed(item, found, trouble, seconds) for item in items}
 

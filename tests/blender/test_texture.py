@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.blender.test_generate import EMBEDDED, TINY
+
 ONE_PROCESS = True
 PAINTER = "tests/blender/painting_worker.py"
 
@@ -100,3 +102,39 @@ def test_cycles_shows_the_texture_in_its_colours(bpy, addon, tmp_path):
     bpy.ops.render.render(write_still=True)
     seen = np.asarray(Image.open(tmp_path / "seen.png").convert("RGB"), np.float64).mean((0, 1))
     np.testing.assert_allclose(seen, (200, 100, 50), atol=1.5)
+
+
+def assert_textured(addon, obj, size_px):
+    """One material, whose packed image has colours wherever the mesh's UVs are."""
+    (slot,), (layer,) = obj.material_slots, obj.data.uv_layers
+    image = nodes_of(slot.material)["TEX_IMAGE"].image
+    assert tuple(image.size) == (size_px, size_px) and image.packed_file is not None
+    uv = np.empty(len(obj.data.loops) * 2, np.float32)
+    layer.uv.foreach_get("vector", uv)
+    assert uv.min() >= 0 and uv.max() <= 1
+    column, row = (uv.reshape(-1, 2) * (size_px, -size_px) + (0, size_px)).astype(int).T
+    pixels = addon.image.read_pixels(image)
+    seen = pixels[row.clip(0, size_px - 1), column.clip(0, size_px - 1)]
+    assert (seen[:, 3] == 255).all() and len(np.unique(seen, axis=0)) > 20
+
+
+def test_real_worker_textures_with_tiny_networks(bpy, addon, use_worker, picture):
+    use_worker(TINY)
+    settings = bpy.context.scene.maquette
+    settings.image, settings.resolution, settings.target_faces = picture, 64, 2000
+    settings.texture_size, settings.further_views, settings.paint_steps = 512, 0, 1
+    assert bpy.ops.maquette.generate() == {"FINISHED"}
+    assert_textured(addon, bpy.context.object, 512)
+
+
+@pytest.mark.skipif(
+    not list(EMBEDDED.glob("maquette-mini-paint*.safetensors")),
+    reason="the embedded painting model is not trained yet",
+)
+def test_real_worker_textures_with_the_embedded_models(bpy, addon):
+    settings = bpy.context.scene.maquette
+    settings.image = bpy.data.images.load(str(EMBEDDED.parents[2] / "examples/barrel.png"))
+    settings.resolution, settings.target_faces = 64, 4000
+    settings.texture_size, settings.further_views, settings.paint_steps = 512, 0, 2
+    assert bpy.ops.maquette.generate() == {"FINISHED"}
+    assert_textured(addon, bpy.context.object, 512)
