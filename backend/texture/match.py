@@ -4,6 +4,7 @@
 import itertools
 
 import torch
+from scipy.sparse.csgraph import connected_components
 
 _DARKEST, _BRIGHTEST = 0.06, 0.985
 """Values outside of this say nothing of a gain: noise, or cut off."""
@@ -13,9 +14,8 @@ _FEWEST_CELLS = 12
 _LARGEST_LOG_GAIN = 0.5
 _LARGE_SPREAD = 0.05
 """Spread of the logarithms of ratios at which a pair of views counts half."""
-_ANCHOR_CELLS = 1e9
-_PRIOR_CELLS = 2.0
-"""How many cells' worth of evidence it takes to move a view."""
+_PRIOR_CELLS = 0.01
+"""Keeps the equations solvable where nothing overlaps."""
 
 
 def match_views(
@@ -25,7 +25,7 @@ def match_views(
 
     Pairs of views are compared by the weighted median of their ratios over the cells that both
     see, which ignores where they show different things; one least-squares fit over all pairs then
-    gives each view's gain. The most trusted view keeps its colours.
+    gives each view's gain. The views meet at their mean, weighted by the root of their trust.
 
     Args:
         colour: `[V, C, 3]` sRGB, mean over each cell.
@@ -52,11 +52,26 @@ def match_views(
             matrix[:, view, view] += trust
             matrix[:, view, other] -= trust
             target[:, view] += sign * trust * ratio
-    anchor = max(range(num_views), key=lambda view: view_weights[view])
-    matrix[:, anchor, anchor] += _ANCHOR_CELLS
-    gains = torch.linalg.solve(matrix, target)  # [3, V]
+    gains = _recentre(torch.linalg.solve(matrix, target), matrix, view_weights)  # [3, V]
     gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
     return gains.T.to(colour)  # [V, 3]
+
+
+def _recentre(
+    logs: torch.Tensor, matrix: torch.Tensor, view_weights: tuple[float, ...]
+) -> torch.Tensor:
+    """Shift the logarithms of gains `[3, V]` so that views that overlap change least in all.
+
+    No view is right by itself, but the more it is trusted the less it shall change.
+    """
+    _, group = connected_components(matrix[0].numpy() < 0, directed=False)
+    weights = torch.tensor(view_weights, dtype=torch.float64).sqrt()
+    result = logs.clone()
+    for number in range(group.max() + 1):
+        member = torch.from_numpy(group == number)
+        share = weights[member] / weights[member].sum()
+        result[:, member] -= (logs[:, member] * share).sum(1, keepdim=True)
+    return result
 
 
 def _robust_ratio(
