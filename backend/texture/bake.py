@@ -24,6 +24,7 @@ _CELL_TEXELS = 3.0
 _DETAIL = 0.03
 """Spread of a difference within a cell, in sRGB values, from which on it is not of colour alone."""
 _NO_GAIN = 1e-3
+_NUM_PROBES = 50_000
 _INVISIBLE = 2e-4
 """Change of an sRGB value that nobody sees."""
 
@@ -38,6 +39,8 @@ class _Evidence:
         is_exact: `[N]` bool, some view sees the texel into whose outlines nothing has bled.
         colour: `[V, C, 3]` sRGB, mean over the seen texels of each cell.
         quality: `[V, C]`, mean over all texels of each cell.
+        probe: `[V, K, 3]` sRGB of a part of the texels, spread evenly over all.
+        probe_quality: `[V, K]`, their trust, 0 where not seen away from outlines.
     """
 
     texel_quality: torch.Tensor
@@ -45,6 +48,8 @@ class _Evidence:
     is_exact: torch.Tensor
     colour: torch.Tensor
     quality: torch.Tensor
+    probe: torch.Tensor
+    probe_quality: torch.Tensor
 
 
 def bake_texture(
@@ -84,7 +89,7 @@ def bake_texture(
     progress.step(2, _STEPS)
     evidence = _gather(views, surface, texels, pyramid, trust, painted.weights)
     progress.step(3, _STEPS)
-    gains = match_views(evidence.colour, evidence.quality, painted.weights)
+    gains = match_views(evidence.probe, evidence.probe_quality, painted.weights)
     views = [_with_gain(view, gain) for view, gain in zip(views, gains, strict=True)]
     evidence = replace(evidence, colour=evidence.colour * gains[:, None])
     colour, beyond, is_seen = _blend(
@@ -130,23 +135,30 @@ def _gather(
 ) -> _Evidence:
     """Look every texel up in every view, and sum up by cell."""
     count = len(pyramid.levels[0].key)
-    qualities, colours, means = [], [], []
+    qualities, colours, means, probes, probe_qualities = [], [], [], [], []
+    stride = max(1, len(texels.index) // _NUM_PROBES)
     is_strict, is_exact = (torch.zeros_like(texels.is_inside) for _ in range(2))
     for view, weight in zip(views, weights, strict=True):
         lookup = look_up(view, surface, texels, trust)
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
-        light, _ = group_mean(sample_nearest(view, lookup), own, cell, count)
+        near = sample_nearest(view, lookup)
+        light, _ = group_mean(near, own, cell, count)
+        probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)[::stride]
+        probes.append(linear_to_srgb(probe))
         is_strict[lookup.chosen] |= lookup.is_strict
         is_exact[lookup.chosen] |= view.guard == 0
         total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
         qualities.append(
             texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
         )
+        strict = torch.zeros_like(qualities[-1])
+        strict[lookup.chosen] = own * lookup.is_strict
+        probe_qualities.append(strict[::stride])
         colours.append(linear_to_srgb(light))
         means.append(total / pyramid.levels[0].count)
-    return _Evidence(
-        torch.stack(qualities), is_strict, is_exact, torch.stack(colours), torch.stack(means)
-    )
+    parts = (qualities, colours, means, probes, probe_qualities)
+    stacked = [torch.stack(part) for part in parts]
+    return _Evidence(stacked[0], is_strict, is_exact, *stacked[1:])
 
 
 def _blend(

@@ -9,8 +9,8 @@ from scipy.sparse.csgraph import connected_components
 _DARKEST, _BRIGHTEST = 0.06, 0.985
 """Values outside of this say nothing of a gain: noise, or cut off."""
 _LEAST_FACING_SHARE = 0.02
-"""A cell counts where a view's trust is at least this share of the view's highest."""
-_FEWEST_CELLS = 12
+"""A texel counts where a view's trust is at least this share of the view's highest."""
+_FEWEST_TEXELS = 48
 _LARGEST_LOG_GAIN = 0.5
 _LARGE_SPREAD = 0.05
 """Spread of the logarithms of ratios at which a pair of views counts half."""
@@ -23,13 +23,13 @@ def match_views(
 ) -> torch.Tensor:
     """Find the gains that make views agree where they overlap.
 
-    Pairs of views are compared by the weighted median of their ratios over the cells that both
+    Pairs of views are compared by the weighted median of their ratios over the texels that both
     see, which ignores where they show different things; one least-squares fit over all pairs then
     gives each view's gain. The views meet at their mean, weighted by the root of their trust.
 
     Args:
-        colour: `[V, C, 3]` sRGB, mean over each cell.
-        quality: `[V, C]`, mean trust, 0 where not seen.
+        colour: `[V, C, 3]` sRGB of C texels.
+        quality: `[V, C]`, trust, 0 where not seen.
         view_weights: V relative trusts.
 
     Returns:
@@ -43,7 +43,7 @@ def match_views(
     target = torch.zeros(3, num_views, dtype=torch.float64)
     for a, b in itertools.combinations(range(num_views), 2):
         both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
-        if len(both) < _FEWEST_CELLS:
+        if len(both) < _FEWEST_TEXELS:
             continue
         weight = (quality[a, both] * quality[b, both]).sqrt()
         ratio, spread = _robust_ratio(logs[b, both] - logs[a, both], weight)  # [3] each
