@@ -36,6 +36,7 @@ STAGE_TEXTS = {
     "mesh": "Building the mesh",
     "unwrap": "Unfolding the surface",
     "delight": "Removing light and shadow",
+    "align": "Comparing the picture with the mesh",
     "render": "Looking at the mesh",
     "paint": "Painting",
     "bake": "Baking the texture",

@@ -148,6 +148,12 @@ class PaintConfig:
         text="Take light and shadow out of the picture before painting, if the model can",
         choices=("auto", "never"),
     )
+    project_reference: str = setting(
+        "auto",
+        text="Carry what the picture itself shows, such as emblems and patterns, over to the "
+        "surface where the picture and the mesh agree; never: only paint after it",
+        choices=("auto", "never"),
+    )
     front_deg: float = setting(
         0.0,
         -180.0,

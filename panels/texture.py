@@ -41,7 +41,13 @@ class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("paint_steps", "paint_guidance", "delight", "further_views"):
+        for name in (
+            "paint_steps",
+            "paint_guidance",
+            "project_reference",
+            "delight",
+            "further_views",
+        ):
             column.prop(settings, name)
         column.separator()
         for name in ("facing_power", "max_angle_deg", "guard_px", "chart_gap_px"):

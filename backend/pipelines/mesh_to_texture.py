@@ -22,6 +22,13 @@ from ..texture.bake import bake_texture
 from ..texture.keep import PaintArea, find_paint_area, keep_outside
 from ..texture.picture import to_bytes
 from ..texture.show import show_texture
+from .projection import (
+    SMALLEST_PX,
+    Projection,
+    align_pictures,
+    join_views,
+    project_pictures,
+)
 from .uv import Target, give_uv
 
 STANDARD_VIEWS = ((0, 0), (90, 0), (180, 0), (270, 0), (0, 90), (180, -90))
@@ -34,6 +41,8 @@ _REFERENCE_WEIGHT = 0.9
 _NUM_CONTEXT_VIEWS = 3
 _DRAFT_SIZE_PX = 512
 """Texture that tells further views what is painted already."""
+_PICTURE_SIZE_PX = 1024
+"""Edge of the pictures that are projected onto the mesh."""
 _BAKE_SCALE = 2
 """Painted pictures are enlarged so much before baking, which places outlines between pixels."""
 
@@ -77,6 +86,21 @@ class _Scene:
     device: torch.device
     progress: Progress
 
+    @property
+    def is_unlit(self) -> bool:
+        """Whether the reference pictures have lost their light to a network."""
+        return self.networks.light_remover is not None and self.config.paint.delight == "auto"
+
+    @property
+    def bake_px(self) -> int:
+        """Edge of the pictures that are baked."""
+        enlarged = self.networks.defaults.view_size * _BAKE_SCALE
+        return (
+            max(enlarged, SMALLEST_PX)
+            if self.config.paint.project_reference == "auto"
+            else enlarged
+        )
+
 
 def texture_mesh(
     target: Target,
@@ -109,15 +133,17 @@ def texture_mesh(
         _to_painting_frame(target.mesh, config), target, networks, config, device, progress
     )
     references = _prepare_references(scene, images, view_labels)
+    projection = _find_cameras(scene, references, images, view_labels)
     painted = _paint_standard_views(scene, references, view_labels)
-    if further := _choose_further_views(scene, painted):
-        with progress.stage("bake"):
-            draft = _bake(scene, painted, min(_DRAFT_SIZE_PX, texture_size_of(target, config)))
+    projected = _project(scene, painted, projection)
+    if further := _choose_further_views(scene, painted, projection):
+        draft = _bake_draft(scene, painted, projected)
         painted = _paint_further_views(scene, references, painted, draft, further)
     with progress.stage("bake"):
-        texture = _bake(scene, painted, texture_size_of(target, config))
-    picture, coverage = _finish(scene, texture, len(painted.cameras))
-    warnings = (*mapped.warnings, *references.warnings)
+        texture = _bake(scene, painted, projected, texture_size_of(target, config))
+    num_views = len(painted.cameras) + len(projection.cameras)
+    picture, coverage = _finish(scene, texture, num_views)
+    warnings = (*mapped.warnings, *references.warnings, *projection.warnings)
     return TextureResult(target.mesh, picture, mapped.is_new_uv, coverage, warnings)
 
 
@@ -152,7 +178,7 @@ def _prepare_references(
     with progress.stage("prepare"):
         size = networks.defaults.reference_size
         references = prepare_image(images, size, config.image, progress, tuple(view_labels))
-    if networks.light_remover is not None and config.paint.delight == "auto":
+    if networks.light_remover is not None and scene.is_unlit:
         with progress.stage("delight"):
             references = remove_light(
                 references, networks.light_remover, config.sample.seed, progress
@@ -172,6 +198,38 @@ def _add_present_texture(scene: _Scene, references: PreparedImage) -> PreparedIm
     pixels = torch.cat([torch.where(views.mask[..., None], shown, 1.0), views.mask[..., None]], -1)
     stacked = np.concatenate([references.pixels, pixels.cpu().numpy().astype(np.float32)])
     return replace(references, pixels=stacked, view_labels=(*references.view_labels, 0))
+
+
+def _find_cameras(
+    scene: _Scene,
+    references: PreparedImage,
+    images: Sequence[FloatArray],
+    view_labels: Sequence[int],
+) -> Projection:
+    """Where the pictures that can be projected were taken from."""
+    config, progress = scene.config, scene.progress
+    if config.paint.project_reference == "never":
+        return Projection()
+    with progress.stage("align"):
+        if scene.is_unlit:
+            count = len(images)  # beyond these is the mesh's present texture
+            pictures = PreparedImage(references.pixels[:count], references.view_labels[:count])
+        else:
+            pictures = prepare_image(
+                images, _PICTURE_SIZE_PX, config.image, progress, tuple(view_labels)
+            )
+        return align_pictures(scene.mesh, pictures, progress, scene.device)
+
+
+def _project(scene: _Scene, painted: PaintedViews, projection: Projection) -> PaintedViews | None:
+    """The pictures as views; what is painted tells their light from their colours."""
+    if not projection.cameras:
+        return None
+    guess = None if scene.is_unlit else _bake_draft(scene, painted, None).base_colour
+    with scene.progress.stage("align"):
+        return project_pictures(
+            scene.mesh, projection, guess, scene.bake_px, scene.progress, scene.device
+        )
 
 
 def _paint_standard_views(
@@ -218,15 +276,17 @@ def _paint(
         )
 
 
-def _choose_further_views(scene: _Scene, painted: PaintedViews) -> tuple[Camera, ...]:
-    """Views of what the painted ones do not see."""
+def _choose_further_views(
+    scene: _Scene, painted: PaintedViews, projection: Projection
+) -> tuple[Camera, ...]:
+    """Views of what neither the painted ones nor the pictures see."""
     if not scene.config.paint.further_views:
         return ()
     coverage = CoverageConfig(max_views=scene.config.paint.further_views)
     with scene.progress.stage("render"):
         choice = choose_views(
             scene.mesh,
-            painted.cameras,
+            (*painted.cameras, *projection.views_from),
             candidate_cameras(),
             coverage,
             scene.progress,
@@ -308,19 +368,32 @@ def _find_present(
     return PaintedViews(tuple(cameras), colour, weights, mask)
 
 
-def _bake(scene: _Scene, painted: PaintedViews, size: int) -> Texture:
-    """Enlarge the pictures, then bake them into a texture of some size."""
+def _bake_draft(scene: _Scene, painted: PaintedViews, projected: PaintedViews | None) -> Texture:
+    """A small texture of what there is so far."""
+    size = min(_DRAFT_SIZE_PX, texture_size_of(scene.target, scene.config))
+    with scene.progress.stage("bake"):
+        return _bake(scene, painted, projected, size)
+
+
+def _bake(
+    scene: _Scene, painted: PaintedViews, projected: PaintedViews | None, size: int
+) -> Texture:
+    """Enlarge the painted pictures, then bake all into a texture of some size."""
     defaults, mask = scene.networks.defaults, painted.mask
-    scale = _BAKE_SCALE if defaults.view_size <= 2 * size else 1
     if mask is None:
         mask = torch.ones(painted.colour.shape[:3], dtype=torch.bool, device=scene.device)
-    colour = upscale_colours(painted.colour, mask, defaults.view_size * scale)
+    enlarged = scene.bake_px
+    if projected is None and defaults.view_size > 2 * size:
+        enlarged = defaults.view_size
+    colour = upscale_colours(painted.colour, mask, enlarged)
     cameras = painted.cameras
     if defaults.is_corner_aligned:
         rendered = defaults.view_size * defaults.supersample
         cameras = tuple(align_corners(camera, rendered) for camera in cameras)
     config = replace(scene.config.bake, texture_size=size)
     views = PaintedViews(cameras, colour, painted.weights)
+    if projected is not None:
+        views = join_views(views, projected)
     return bake_texture(scene.mesh, views, config, scene.progress, device=scene.device)
 
 

@@ -151,7 +151,7 @@ def test_textured_glb_holds_the_picture_and_json_tells_about_it(picture, tmp_pat
 
 def test_extra_pictures_of_a_textured_job_are_noted_and_used(picture, tmp_path, capsys):
     words = ["--faces", "300", "--further-views", "0", "--json", "--texture-size", "512"]
-    words += ["--image-back", picture]
+    words += ["--image-back", picture, "--project-reference", "never"]
     assert generate(picture, "--out", tmp_path / "x.glb", *words) == 0
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert "front picture alone" in warning

@@ -16,7 +16,10 @@ from backend.progress import Progress
 from tests.worker.tiny_worker import load_tiny, load_tiny_paint
 
 CPU = torch.device("cpu")
-CONFIG = overlay(JobConfig(), {"resolution": 64, "target_faces": 200, "further_views": 0})
+CONFIG = overlay(
+    JobConfig(),
+    {"resolution": 64, "target_faces": 200, "further_views": 0, "project_reference": "never"},
+)
 FRONT, BACK = 0, 2
 
 

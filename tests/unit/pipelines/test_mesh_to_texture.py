@@ -22,7 +22,10 @@ from tests.unit.pipelines.boxes import SIDES, make_box, make_texture, side_of_fa
 CPU = torch.device("cpu")
 SIZE = 120
 RED = (0.8, 0.2, 0.1)
-CONFIG = overlay(JobConfig(), {"uv": "keep", "paint_guidance": 1.0, "border_ratio": 0.0})
+CONFIG = overlay(
+    JobConfig(),
+    {"uv": "keep", "paint_guidance": 1.0, "border_ratio": 0.0, "project_reference": "never"},
+)
 
 
 def make_networks(painter: MeanPainter | None = None, **changes) -> PaintNetworks:
