@@ -26,8 +26,8 @@ PARTS = ("model", "vae", "conditioner")
 ROW_SCALE = ".row_scale"
 MAX_SHARD_BYTES = 16 * 2**20
 NUM_NAMES_SHOWN = 5
-_HEADER_BYTES = 1 << 16
-"""Room kept in a shard for its table of names."""
+_ENTRY_BYTES = 160
+"""Room kept in a shard for each tensor's line in the table of names, besides the name itself."""
 _PICKLE_ERRORS = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError)
 
 
@@ -237,7 +237,7 @@ def write_shards(
         ValueError: One tensor alone is larger than a file may be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    groups = _group(state, max_bytes - _HEADER_BYTES)
+    groups = _group(state, max_bytes - _ENTRY_BYTES)
     for old in folder.glob(f"{stem}-*-of-*.safetensors"):
         old.unlink()
     digests: dict[str, str] = {}
@@ -256,7 +256,7 @@ def _group(state: Mapping[str, Tensor], max_bytes: int) -> list[list[str]]:
     groups: list[list[str]] = [[]]
     filled = 0
     for name in sorted(state):
-        size = state[name].nbytes
+        size = state[name].nbytes + len(name) + _ENTRY_BYTES
         if size > max_bytes:
             raise ValueError(f"'{name}' has {size} bytes, more than a shard may have")
         if filled + size > max_bytes:
