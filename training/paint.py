@@ -12,8 +12,10 @@ import argparse
 import copy
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,6 +49,8 @@ NOISE = NoiseConfig(
 )
 """The noise that maquette-mini is trained with; the product's families repeat it."""
 NUM_VIEWS = 6
+ENCODED_TOGETHER = 8
+"""Objects whose pictures are encoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class PaintTraining:
         warmup: Steps of linear warm-up.
         noise_share: Share of the batch at the last timestep, where nothing is left of the data.
         drop_chance: Chance of a dropped reference, for guidance.
-        second_chance: Chance of a step whose objects show two reference pictures.
+        second_chance: Chance of an object that shows a second reference picture.
         extra_chance: Chance that a step's views are not the six standard ones.
         map_noise: Standard deviation of noise on the maps' latents, against overly exact geometry.
         outside_weight: Of the loss outside the object, whose colours nobody reads.
@@ -188,20 +192,22 @@ def encode_entries(
 
     factor = 2 ** (len(autoencoder.config.block_out_channels) - 1)
     rows: list[tuple[Tensor, ...]] = []
-    for row in range(len(entries)):
-        one = slice(row, row + 1)
-        change = draw_recolouring(variants, generator)
-        pixels = entries.colour[one].expand(variants, -1, -1, -1, -1)  # [K, W, H, H, 4]
-        shown = entries.reference[one].expand(variants, -1, -1, -1, -1)  # [K, R, H, H, 4]
-        shading = entries.reference_normal[one].expand(variants, -1, -1, -1, -1)
-        angles = entries.azimuth[one].expand(variants, -1)
-        lit = light_references(recolour(shown, change), shading, angles, generator)
-        maps = [map_to_network(x[row]) for x in (entries.normal, entries.position)]
-        clean = encode(over_white(recolour(pixels, change)))  # [K, W, C, h, w]
-        geometry = encode(torch.stack(maps))  # [2, W, C, h, w]
-        near = near_object(entries.colour[row, ..., 3], factor)
-        rows.append((clean, encode(lit), geometry.transpose(0, 1).flatten(1, 2), near))
-    joined = [torch.stack(column) for column in zip(*rows, strict=True)]
+    for part in torch.arange(len(entries), device=generator.device).split(ENCODED_TOGETHER):
+        change = draw_recolouring(len(part) * variants, generator)
+        again = part.repeat_interleave(variants)  # [B*K]
+        lit = light_references(
+            recolour(entries.reference[again], change), entries.reference_normal[again],
+            entries.azimuth[again], generator,
+        )  # fmt: skip
+        clean = encode(over_white(recolour(entries.colour[again], change)))  # [B*K, W, C, h, w]
+        maps = [encode(map_to_network(x[part])) for x in (entries.normal, entries.position)]
+        near = near_object(entries.colour[part][..., 3].flatten(0, 1), factor)
+        whole = (len(part), variants)
+        rows.append(
+            (clean.unflatten(0, whole), encode(lit).unflatten(0, whole), torch.cat(maps, 2),
+             near.unflatten(0, (len(part), -1)))
+        )  # fmt: skip
+    joined = [torch.cat(column) for column in zip(*rows, strict=True)]
     return PaintLatents(*joined, entries.label)
 
 
@@ -254,10 +260,13 @@ class Run:
             config.learning_rate,
             (0.9, 0.98),
             weight_decay=config.weight_decay,
+            fused=self.is_cuda,
         )
         # Norms and their inputs in half precision, too: autocast would convert back and forth.
         working = copy.deepcopy(network).to(torch.bfloat16 if self.is_cuda else torch.float32)
         self.loss = PaintLoss(working, make_signal_table(NOISE).float()).to(self.device)
+        self.working, self.master_list = list(working.parameters()), list(network.parameters())
+        self.forward = self.capture() if args.graph else self.loss
 
     @property
     def is_cuda(self) -> bool:
@@ -297,8 +306,11 @@ class Run:
         variant = torch.randint(config.variants, (count,), device=device, generator=generator)
         views = self.pick_views(stored.labels.shape[1])
         clean = stored.clean[rows, variant][:, views].float()  # [B, V, C, h, w]
-        num_references = 1 + int(self.draw_unit() < config.second_chance)
-        reference = stored.reference[rows, variant, :num_references].float()
+        reference = stored.reference[rows, variant].float()  # [B, 2, C, h, w]
+        # Reading a picture twice is reading it once, so all steps have the same shapes.
+        is_second = torch.rand(count, device=device, generator=generator) < config.second_chance
+        second = torch.where(is_second[:, None, None, None], reference[:, 1], reference[:, 0])
+        reference = torch.stack([reference[:, 0], second], 1)
         geometry = stored.maps[rows][:, views].float()  # [B, V, 2 C, h, w]
         jitter = torch.randn(geometry.shape, device=device, generator=generator)
         strength = torch.rand(count, 1, 1, 1, 1, device=device, generator=generator)
@@ -334,24 +346,34 @@ class Run:
         """One optimiser step; returns the loss and the gradient's norm."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * factor
-        working, masters = list(self.loss.network.parameters()), list(self.masters.parameters())
-        loss = self.loss(*self.draw_batch())
+        loss = self.forward(*self.draw_batch())
         loss.backward()
-        for half, master in zip(working, masters, strict=True):
-            master.grad = None if half.grad is None else half.grad.float()
+        # What precedes no stored tokens has no gradient. All parameters at once: thousands of
+        # small copies would take longer than the network.
+        pairs = zip(self.working, self.master_list, strict=True)
+        used = [(half, master) for half, master in pairs if half.grad is not None]
+        halves = [half.grad for half, _ in used]
+        for (_, master), gradient in zip(used, _to_float(halves), strict=True):
+            master.grad = gradient
+        for half in self.working:
             half.grad = None
-        norm = torch.nn.utils.clip_grad_norm_(masters, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.master_list, 1.0)
         self.optimiser.step()
         self.copy_weights()
         self.average.update()
         return loss.detach(), norm
 
+    def capture(self) -> Callable[..., Any]:
+        """The loss as a recorded CUDA graph, which is launched at once."""
+        example = self.draw_batch()
+        return torch.cuda.make_graphed_callables(
+            self.loss, example, num_warmup_iters=4, allow_unused_input=True
+        )
+
     @torch.no_grad()
     def copy_weights(self) -> None:
         """Put the masters' weights into the network that runs."""
-        working, masters = self.loss.network.parameters(), self.masters.parameters()
-        for half, master in zip(working, masters, strict=True):
-            half.copy_(master)
+        torch._foreach_copy_(self.working, self.master_list)  # pyright: ignore[reportPrivateImportUsage]
 
     def check(self, step: int, settings: tuple[int, float | None], count: int) -> None:
         """Log measures of the averaged network on unseen shapes, and draw a sheet."""
@@ -394,6 +416,13 @@ class Run:
         for guidance in (1.5, 2.0):
             self.check(steps, (8, guidance), self.args.check_count)
         self.log.write(event="end", seconds=self.seconds)
+
+
+def _to_float(tensors: list[Tensor]) -> list[Tensor]:
+    """Copies in float32, made together."""
+    wide = [torch.empty_like(tensor, dtype=torch.float32) for tensor in tensors]
+    torch._foreach_copy_(wide, tensors)  # pyright: ignore[reportPrivateImportUsage]
+    return wide
 
 
 def _reference_pictures(entries: PaintEntries, count: int, device: torch.device) -> Tensor:
@@ -488,6 +517,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="JSON overlay of PaintTraining")
     parser.add_argument("--seconds", type=float, help="wall time of the run, set-up included")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--graph", action="store_true", help="record the step as a CUDA graph")
     parser.add_argument("--limit", type=int, help="use only the first shapes")
     parser.add_argument("--every", type=int, default=100, help="steps between log lines")
     parser.add_argument("--evaluate-every", type=int, default=2500)

@@ -54,7 +54,7 @@ def arguments(props, out, **changes):
     values = {
         "props": props, "out": out, "autoencoder": None, "autoencoder_seconds": None,
         "resume": None, "seconds": None, "device": "cpu", "limit": 2, "every": 1,
-        "evaluate_every": 100, "check_count": 1,
+        "evaluate_every": 100, "check_count": 1, "graph": False,
     }  # fmt: skip
     return argparse.Namespace(**{**values, **changes})
 
