@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a lit picture of a known surface into its colours, by a fit of smooth light."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ..texture.colour import linear_to_srgb, srgb_to_linear
 
-_ROUNDS = 8
-_OUTLIER = 0.25
-"""Distance of a logarithm from the fit at which a pixel counts half."""
-_OUTLIER_ALONE = 0.4
-"""The same without a guess: colours of parts differ more than guesses from the truth."""
-_RIDGE = (0.0, 0.002, 0.002, 0.002, 0.01, 0.01, 0.01, 0.01, 0.01)
-"""Pulls the coefficients to even light, per pixel: the finer ones more."""
-_RIDGE_ALONE = 30.0
-"""How much stronger without a guess."""
+_OUTLIERS = (0.8, 0.5, 0.3, 0.2, 0.15, 0.12, 0.12, 0.12)
+"""Distance of a pair's logarithms from the fit at which it counts half; one per round."""
+_CHROMA_SPREAD = 0.12
+"""Difference of a pair's chroma at which it counts half: it may be of two colours."""
+_GUESS_SHARE = 0.1
+"""Weight of pairs that are compared with the guess, against pairs of like chroma."""
+_RIDGE = (0.002, 0.002, 0.002, 0.01, 0.01, 0.01, 0.01, 0.01)
+"""Pulls the coefficients to even light, per pair: the finer ones more."""
+_REACHES = (1 / 96, 1 / 32, 1 / 10, 1 / 4)
+"""Distances of the pixels of a pair, in shares of the picture's edge."""
+_MOST_PAIRS = 40_000
 _DARKEST = 0.004
 """Linear light below this says nothing of the light."""
 _BRIGHTEST = 0.97
@@ -22,8 +26,10 @@ _BRIGHTEST = 0.97
 _GAIN_RANGE = (0.35, 2.5)
 """Of light against the mean light of the picture."""
 _EXPOSURE_RANGE = (0.4, 2.5)
-_TINT_RANGE = (0.85, 1.18)
-_BRIGHT_SHARE = 0.9
+_BRIGHT_SHARE = 0.75
+"""The light on this share of the picture is taken to be 1 or less: lit parts stay as they are."""
+_GUESS_TRUST = 0.2
+"""How far the guess moves the exposure: it may be duller than the picture's colours."""
 _FEWEST_PIXELS = 64
 _LUMA = (0.2126, 0.7152, 0.0722)
 
@@ -31,10 +37,10 @@ _LUMA = (0.2126, 0.7152, 0.0722)
 def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor, guess: Tensor | None) -> Tensor:
     """Take smooth light off a picture of a surface whose normals are known.
 
-    The light is a quadratic function of the normal, found by a robust fit of the logarithm of
-    picture / guess, or of the picture alone. Without a guess the brightest parts keep their
-    brightness; patterns and contrasts of the surface are never touched, as the light that is
-    divided out only knows the normal.
+    The light's logarithm is a quadratic function of the normal, found by a robust fit to the
+    differences between pixels: of the picture where chroma is alike, and so probably the colour,
+    and of picture / guess. Lit parts keep about their brightness, and all parts their hue.
+    Patterns keep their contrast, as the light that is divided out only knows the normal.
 
     Args:
         colour: `[H, W, 3]` float32 in [0, 1], sRGB.
@@ -56,14 +62,12 @@ def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor, guess: Tensor 
         clear &= _luma(known) > _DARKEST
     if int(clear.sum()) < _FEWEST_PIXELS:
         return colour
-    ratio = _luma(light) if known is None else _luma(light) / _luma(known).clamp(min=_DARKEST)
-    fit = _fit(basis[clear], ratio[clear].log(), known is not None)
+    fit = _fit(_make_pairs(mask, light, known, basis, clear))  # [8]
     log_gain = basis @ fit  # [N]
-    if known is None:
-        log_gain = log_gain - torch.quantile(log_gain[clear][:: _stride(clear)], _BRIGHT_SHARE)
-    exposure = _limit(log_gain[clear].mean(), _EXPOSURE_RANGE)
-    variation = _limit(log_gain - log_gain[clear].mean(), _GAIN_RANGE)
-    gain = (variation * exposure)[:, None] * _find_tint(light, known, clear)
+    log_gain = log_gain - log_gain[clear].mean()
+    exposure = _find_exposure(light, known, log_gain, clear)
+    variation = _limit(log_gain, _GAIN_RANGE)
+    gain = (variation * exposure)[:, None]
     result = colour.clone()
     result[mask] = linear_to_srgb(_soft_limit(light / gain, light)).clamp(0, 1)
     return result
@@ -86,42 +90,93 @@ def _luma(light: Tensor) -> Tensor:
 
 
 def _basis(normal: Tensor) -> Tensor:
-    """The nine quadratic functions `[N, 9]` of normals `[N, 3]`."""
+    """Quadratic functions `[N, 8]` of normals `[N, 3]`, the constant one left out."""
     x, y, z = normal.unbind(1)
-    one = torch.ones_like(x)
-    return torch.stack([one, x, y, z, x * y, y * z, x * z, x * x - z * z, y * y - 1 / 3], 1)
+    return torch.stack([x, y, z, x * y, y * z, x * z, x * x - z * z, y * y - 1 / 3], 1)
 
 
-def _fit(basis: Tensor, values: Tensor, has_guess: bool) -> Tensor:
-    """Coefficients `[9]` of values `[N]`, outliers left aside more and more."""
-    ridge = basis.new_tensor(_RIDGE) * (1.0 if has_guess else _RIDGE_ALONE)
-    outlier = _OUTLIER if has_guess else _OUTLIER_ALONE
-    start = basis.new_zeros(basis.shape[1])
-    start[0] = values.median()
-    fit, weight = start, _weigh(values - start[0], 2 * outlier)
-    for _ in range(_ROUNDS):
-        weighted = basis * weight[:, None]
-        matrix = weighted.T @ basis + torch.diag(ridge * weight.sum() + 1e-4)
-        offset = weighted.T @ (values - start[0])
-        fit = torch.linalg.solve(matrix, offset) + start
-        weight = _weigh(values - basis @ fit, outlier)
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Pixels that are compared, K pairs.
+
+    Attributes:
+        basis: `[K, 8]`, difference of the functions of the normal.
+        values: `[K]`, difference of the logarithms of light.
+        weight: `[K]`, how far it is believed that the colour is the same.
+    """
+
+    basis: Tensor
+    values: Tensor
+    weight: Tensor
+
+
+def _make_pairs(
+    mask: Tensor, light: Tensor, known: Tensor | None, basis: Tensor, clear: Tensor
+) -> _Pairs:
+    """Pixels of like chroma, in which light differs but hardly the colour; and all, if guessed."""
+    first, second = _find_pairs(mask, clear)  # [K]
+    log = _luma(light).clamp(min=_DARKEST).log()
+    chroma = _chroma(light)
+    apart = (chroma[first] - chroma[second]).norm(dim=1)
+    weight = 1 / (1 + (apart / _CHROMA_SPREAD) ** 4)
+    change, values = basis[first] - basis[second], log[first] - log[second]
+    if known is None:
+        return _Pairs(change, values, weight)
+    gap = log - _luma(known).clamp(min=_DARKEST).log()
+    guessed = gap[first] - gap[second]
+    return _Pairs(
+        torch.cat([change, change]),
+        torch.cat([values, guessed]),
+        torch.cat([weight, torch.full_like(weight, _GUESS_SHARE)]),
+    )
+
+
+def _find_pairs(mask: Tensor, clear: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of clear pixels beside each other, near and farther; numbers among the mask's."""
+    height, width = mask.shape
+    number = torch.full(mask.shape, -1, dtype=torch.int64, device=mask.device)
+    number[mask] = torch.where(clear, torch.arange(len(clear), device=mask.device), -1)
+    pairs = []
+    for reach in _REACHES:
+        step = max(1, round(reach * max(height, width)))
+        for a, b in (
+            (number[:, :-step], number[:, step:]),
+            (number[:-step], number[step:]),
+            (number[:-step, :-step], number[step:, step:]),
+        ):
+            both = torch.stack([a.flatten(), b.flatten()], 1)
+            pairs.append(both[(both >= 0).all(1)])
+    joined = torch.cat(pairs)
+    joined = joined[:: max(1, len(joined) // _MOST_PAIRS)]
+    return joined[:, 0], joined[:, 1]
+
+
+def _chroma(light: Tensor) -> Tensor:
+    """Logarithms of red and blue against green, `[N, 2]`."""
+    log = light.clamp(min=_DARKEST).log()
+    return torch.stack([log[:, 0] - log[:, 1], log[:, 2] - log[:, 1]], 1)
+
+
+def _fit(pairs: _Pairs) -> Tensor:
+    """Coefficients `[8]`, outliers left aside more and more."""
+    ridge = torch.diag(pairs.basis.new_tensor(_RIDGE))
+    fit = pairs.basis.new_zeros(len(ridge))
+    for outlier in _OUTLIERS:
+        gap = pairs.values - pairs.basis @ fit
+        weight = pairs.weight / (1 + (gap / outlier).square())
+        weighted = pairs.basis * weight[:, None]
+        matrix = weighted.T @ pairs.basis + ridge * weight.sum()
+        matrix.diagonal().add_(1e-6)
+        fit = torch.linalg.solve(matrix, weighted.T @ pairs.values)
     return fit
 
 
-def _weigh(gap: Tensor, outlier: float) -> Tensor:
-    """How far each pixel is believed, `[N]`."""
-    return 1 / (1 + (gap / outlier).square())
-
-
-def _find_tint(light: Tensor, known: Tensor | None, clear: Tensor) -> Tensor:
-    """Colour of the light `[3]`, of luminance 1; white without a guess."""
+def _find_exposure(light: Tensor, known: Tensor | None, log_gain: Tensor, clear: Tensor) -> Tensor:
+    """Mean strength of the light: between what the guess says and what leaves the lit parts."""
+    values = log_gain[clear]
+    bright = -torch.quantile(values[:: max(1, len(values) // 100_000)], _BRIGHT_SHARE)
     if known is None:
-        return light.new_ones(3)
-    log = (light[clear].clamp(min=_DARKEST) / known[clear].clamp(min=_DARKEST)).log()
-    tint = (log - (_luma(light[clear]) / _luma(known[clear])).log()[:, None]).median(0).values
-    return tint.exp().clamp(*_TINT_RANGE)
-
-
-def _stride(clear: Tensor) -> int:
-    """Leaves few enough values for a quantile."""
-    return max(1, int(clear.sum()) // 100_000)
+        return _limit(bright, _EXPOSURE_RANGE)
+    gap = (_luma(light) / _luma(known).clamp(min=_DARKEST)).log() - log_gain
+    guessed = gap[clear].median()
+    return _limit(torch.lerp(bright, guessed, _GUESS_TRUST), _EXPOSURE_RANGE)

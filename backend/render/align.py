@@ -21,12 +21,18 @@ _ELEVATIONS_DEG = tuple(range(-20, 61, 10))
 _STRENGTHS = (0.12, 0.4)
 """Of the perspective: a long lens and a short one."""
 _FARTHEST_TURN_DEG = 75.0
+_ELEVATION_RANGE_DEG = (-35.0, 70.0)
 _STRENGTH_RANGE = (0.03, 0.85)
 _LIKELY_STRENGTH = 0.28
 _STRENGTH_SPREAD = 0.2
 _NUM_CANDIDATES = 6
 _APART_DEG = 18.0
 """Candidates closer to a better one than this are left out."""
+_COARSE_CUES = 0.25
+_REFINED_CUES = 0.1
+"""Weights of what is within the outline: little once outlines have met as well as they can."""
+_TURN_COST = 0.02
+"""Of a radian away from the label's side: of views that look alike, the plainer one is meant."""
 _STEPS = (0.03, 0.03, 0.04, 0.01, 0.006, 0.006)
 """Changes by which derivatives are taken, see `Poses.to_vectors`."""
 _DAMPING = 0.03
@@ -119,11 +125,12 @@ def find_camera(
         )
     )
     poses = _frame(coarse[1], _all_directions(label, device), coarse[0])
-    score = score_poses(coarse[0], coarse[1], poses)
+    score = score_poses(*coarse, poses, _COARSE_CUES) - _cost_of_turn(poses, label)
     poses = poses.take(_choose_apart(poses, score))
     progress.step(1, 3)
     poses = _refine(*medium, poses, label, config.rounds)
-    best = score_poses(*medium, poses).argmax()
+    score = score_poses(*medium, poses, _REFINED_CUES) - _cost_of_turn(poses, label)
+    best = score.argmax()
     progress.step(2, 3)
     pose = _refine(*fine, poses.take(best[None]), label, config.rounds)
     agreement = float(measure_overlap(fine[0], splat(fine[1].place, pose, config.fine_px) >= 0))
@@ -178,6 +185,11 @@ def _frame(points: SurfacePoints, poses: Poses, picture: Picture) -> Poses:
     middle = (low + high) / 2 - poses.shift
     shift = picture.middle - middle * (scale / poses.scale)[:, None]
     return Poses(poses.azimuth, poses.elevation, poses.strength, scale, shift)
+
+
+def _cost_of_turn(poses: Poses, label: int) -> torch.Tensor:
+    """What poses `[V]` lose for standing aside of where the label says."""
+    return _TURN_COST * (poses.azimuth - math.radians(LABEL_AZIMUTHS_DEG[label])).abs()
 
 
 def _choose_apart(poses: Poses, score: torch.Tensor) -> torch.Tensor:
@@ -245,7 +257,7 @@ def _limit(vectors: torch.Tensor, label: int) -> torch.Tensor:
     """Keep poses where pictures are taken from."""
     start, reach = math.radians(LABEL_AZIMUTHS_DEG[label]), math.radians(_FARTHEST_TURN_DEG)
     azimuth = vectors[:, 0].clamp(start - reach, start + reach)
-    elevation = vectors[:, 1].clamp(-reach, reach)
+    elevation = vectors[:, 1].clamp(*map(math.radians, _ELEVATION_RANGE_DEG))
     strength = vectors[:, 2].clamp(*_STRENGTH_RANGE)
     return torch.cat([torch.stack([azimuth, elevation, strength], 1), vectors[:, 3:]], 1)
 

@@ -13,8 +13,6 @@ _LEAST_ALPHA = 0.15
 """Points cover a pixel that they touch at all, so the picture's pixels count alike."""
 _BLUR_SHARE = 0.02
 """Width of the blur, as a share of the picture's edge."""
-_SHADING_WEIGHT = 0.25
-_EDGE_WEIGHT = 0.25
 _RIDGE = 1e-3
 _NORMAL_TURN = 0.5
 """Weight of a turn of the normal among the edges."""
@@ -71,12 +69,15 @@ def read_picture(pixels: FloatArray, size_px: int, device: torch.device) -> Pict
     return Picture(mask, _blur(mask[None].float())[0], colour, edges, (low + high) / 2, high - low)
 
 
-def score_poses(picture: Picture, points: SurfacePoints, poses: Poses) -> torch.Tensor:
+def score_poses(
+    picture: Picture, points: SurfacePoints, poses: Poses, cue_weight: float
+) -> torch.Tensor:
     """How well each pose explains the picture, `[V]`; more is better.
 
     The overlap of the outlines, which a pose and its mirror image may share, and two cues that
     tell these apart: how much of the picture's colour is a smooth function of the normal, as
-    shading is, and whether colours change where the surface turns or ends.
+    shading is, and whether colours change where the surface turns or ends. `cue_weight` is theirs
+    against the overlap's.
     """
     seen = splat(points.place, poses, picture.size)  # [V, S, S]
     mask = seen >= 0
@@ -86,7 +87,7 @@ def score_poses(picture: Picture, points: SurfacePoints, poses: Poses) -> torch.
     overlap = measure_overlap(picture, mask)
     shading = _explain_shading(picture.colour, normal, both)
     edges = _compare_edges(picture, normal, place, both)
-    return overlap + _SHADING_WEIGHT * shading + _EDGE_WEIGHT * edges
+    return overlap + cue_weight * (shading + edges)
 
 
 def measure_overlap(picture: Picture, mask: torch.Tensor) -> torch.Tensor:

@@ -238,3 +238,42 @@ def test_map_that_is_not_there_cannot_be_kept():
         texture(Target(make_box(uv=False)))
     with pytest.raises(InputError, match="no UV map for its texture"):
         texture(Target(make_box(uv=False), None, make_texture(64)), {"uv": "new"})
+
+
+def make_flag() -> np.ndarray:
+    """The front of a box, blue with a yellow emblem in its upper half."""
+    picture = np.empty((96, 96, 4), np.float32)
+    picture[:] = (0.1, 0.2, 0.7, 1.0)
+    picture[16:36, 38:58] = (0.9, 0.8, 0.2, 1.0)
+    return picture
+
+
+def test_pattern_of_the_picture_reaches_the_texture():
+    box = make_box((1, 1, 0.4))
+    values = {"project_reference": "auto", "border_ratio": 0.15, "further_views": 0}
+    progress = Progress()
+    result = texture(Target(box), values, images=[make_flag()], progress=progress)
+    assert not result.warnings and progress.seconds["align"] > 0
+    assert result.coverage["views"] == 7
+    row, column = texel_of("front", SIZE)
+    third = SIZE // 3
+    emblem, field = (
+        result.picture[row - third // 5, column],
+        result.picture[row + third // 5, column],
+    )
+    assert tuple(map(int, emblem)) == pytest.approx((230, 204, 51), abs=25)
+    assert tuple(map(int, field)) == pytest.approx((26, 51, 179), abs=25)
+    painted = texture(Target(box), {"further_views": 0}, images=[make_flag()])
+    low, high = painted.picture[row - third // 5, column], painted.picture[row + third // 5, column]
+    assert np.abs(low.astype(int) - high).max() < 10  # the network alone knows the mean only
+
+
+def test_picture_of_another_shape_is_told_and_not_projected():
+    values = {"further_views": 0}
+    slim = make_box((0.1, 1, 0.1))
+    alone = texture(Target(slim), values, images=[make_flag()])
+    tried = texture(Target(slim), {**values, "project_reference": "auto"}, images=[make_flag()])
+    (warning,) = tried.warnings
+    assert "front picture" in warning and "outlines" in warning
+    assert tried.coverage["views"] == 6
+    assert np.abs(tried.picture.astype(int) - alone.picture).max() <= 2
