@@ -169,7 +169,10 @@ class TextureConfig:
     """Whether there is a texture, and on which UV map."""
 
     texture: str = setting(
-        "paint", text="Paint the surface, or leave it bare", choices=("paint", "none")
+        "project",
+        text="Project: carry the pictures over and fill what they do not show. Paint: let the "
+        "painting model paint all sides first. None: leave the surface bare",
+        choices=("project", "paint", "none"),
     )
     uv: str = setting(
         "auto",

@@ -7,7 +7,8 @@ Each validation prop is shown once, lit, by a camera of its own; the product pai
 mesh from that picture alone and is not told the camera. Then 12 other views are rendered, unlit,
 of the truth (corner colours) and of each answer:
 
-- painted: the product, as `retexture` runs it.
+- painted: the product with its painting network.
+- carried over: the product without a network: it finds the camera, takes the light off, fills.
 - projection: the picture projected by its true camera, the rest filled over the surface.
 - mean colour: the mean of the picture's object.
 - ceiling: the bake, fed with true views.
@@ -36,7 +37,8 @@ from backend.data import Camera, FloatArray, Mesh, PaintedViews, Texture, Views
 from backend.mesh.unwrap import unwrap_mesh
 from backend.paint.sample import PaintNetworks
 from backend.pipelines.families import load_paint_networks
-from backend.pipelines.mesh_to_texture import texture_mesh
+from backend.pipelines.mesh_to_texture import TextureResult, texture_mesh
+from backend.pipelines.pictures_to_texture import project_texture
 from backend.pipelines.uv import Target
 from backend.progress import Progress
 from backend.render.camera import fit_mesh_for_painting, orbit_camera, unproject
@@ -149,6 +151,21 @@ def paint(case: Case, networks: PaintNetworks, size: int) -> tuple[Mesh, Texture
     result = texture_mesh(
         Target(case.mesh), [case.picture.numpy()], (0,), config, networks, Progress(), CPU
     )
+    return as_texture(result)
+
+
+def carry_over(case: Case, size: int) -> tuple[Mesh, Texture]:
+    """The product's answer without a network."""
+    config = JobConfig()
+    config = replace(config, bake=replace(config.bake, texture_size=size))
+    result = project_texture(
+        Target(case.mesh), [case.picture.numpy()], (0,), config, Progress(), CPU
+    )
+    return as_texture(result)
+
+
+def as_texture(result: TextureResult) -> tuple[Mesh, Texture]:
+    """A finished picture, all of which counts as seen."""
     colour = result.picture[..., :3].astype(np.float32) / 255
     whole = np.ones(colour.shape[:2], bool)
     return result.mesh, Texture(colour, whole, whole)
@@ -256,6 +273,7 @@ def main() -> None:
         start = time.process_time()
         answers = {"painted": paint(case, networks, args.size)}
         seconds.append(time.process_time() - start)
+        answers["carried over"] = carry_over(case, args.size)
         answers["projection"] = project(case, args.size)
         answers["mean colour"] = fill_with_mean(case, args.size)
         if not args.no_ceiling:

@@ -14,7 +14,8 @@ from ..paint.sample import PaintNetworks
 from ..progress import Progress
 from .families import Networks
 from .image_to_shape import generate_shape
-from .mesh_to_texture import texture_mesh
+from .mesh_to_texture import TextureResult, texture_mesh
+from .pictures_to_texture import project_texture
 from .uv import Target
 
 FRONT = 0
@@ -66,9 +67,9 @@ def generate_asset(
         EmptyFieldError: The sampled shape has no surface.
         CancelledError: The user cancelled the job.
     """
-    is_textured = config.texture.texture == "paint"
+    is_textured, is_painted = config.texture.texture != "none", config.texture.texture == "paint"
     with progress.stage("load"):
-        if is_textured:
+        if is_painted:
             load_paint_networks()  # now, so that missing weights do not cost the shape's time
         networks = load_shape_networks()
     shape_images, shape_labels, warnings = list(images), list(view_labels), ()
@@ -79,11 +80,9 @@ def generate_asset(
     if not is_textured:
         return Asset(shape.mesh, warnings=warnings)
     del networks
-    with progress.stage("load"):
-        painter = load_paint_networks()
     upright = replace(config, paint=replace(config.paint, front_deg=0.0))
-    textured = texture_mesh(
-        Target(shape.mesh), images, view_labels, upright, painter, progress, device
+    textured = texture_target(
+        Target(shape.mesh), images, view_labels, upright, load_paint_networks, progress, device
     )
     return Asset(
         textured.mesh,
@@ -92,6 +91,37 @@ def generate_asset(
         textured.coverage,
         tuple(dict.fromkeys((*warnings, *textured.warnings))),
     )
+
+
+def texture_target(
+    target: Target,
+    images: Sequence[FloatArray],
+    view_labels: Sequence[int],
+    config: JobConfig,
+    load_paint_networks: Callable[[], PaintNetworks],
+    progress: Progress,
+    device: torch.device,
+) -> TextureResult:
+    """Texture a mesh as the settings say, with a painting network or without one.
+
+    Args:
+        target: The mesh, and what of it is painted over what.
+        images: As for `generate_asset`.
+        view_labels: As for `generate_asset`.
+        config: The settings.
+        load_paint_networks: Called only if the settings ask for painting.
+        progress: Times the stages, takes reports, asks for a cancel.
+        device: Where to compute.
+
+    Raises:
+        InputError: A picture shows nothing, the mesh has no surface, or its UVs cannot be kept.
+        CancelledError: The user cancelled the job.
+    """
+    if config.texture.texture != "paint":
+        return project_texture(target, images, view_labels, config, progress, device)
+    with progress.stage("load"):
+        painter = load_paint_networks()
+    return texture_mesh(target, images, view_labels, config, painter, progress, device)
 
 
 def _keep_front(

@@ -18,9 +18,8 @@ from ..progress import Progress
 from ..protocol import KINDS, Result, Submit
 from ..texture.picture import encode_png, read_mask, read_texture
 from .families import Networks
-from .image_to_asset import Asset, generate_asset
+from .image_to_asset import Asset, generate_asset, texture_target
 from .image_to_shape import read_images
-from .mesh_to_texture import texture_mesh
 from .painted_views import read_painted_views
 from .uv import Target
 from .views_to_texture import bake_views
@@ -76,9 +75,15 @@ def run_job(
             progress,
             device,
         )
-    with progress.stage("load"):
-        networks = models.load_paint(config.paint.paint_model)
-    done = texture_mesh(target, images, labels, config, networks, progress, device)
+    done = texture_target(
+        target,
+        images,
+        labels,
+        config,
+        lambda: models.load_paint(config.paint.paint_model),
+        progress,
+        device,
+    )
     return Asset(done.mesh, done.picture, done.is_new_uv, done.coverage, done.warnings)
 
 

@@ -22,6 +22,7 @@ from ..texture.bake import bake_texture
 from ..texture.keep import PaintArea, find_paint_area, keep_outside
 from ..texture.picture import to_bytes
 from ..texture.show import show_texture
+from .mirror import add_mirrored
 from .projection import (
     SMALLEST_PX,
     Projection,
@@ -130,7 +131,7 @@ def texture_mesh(
         mapped = give_uv(target, config, progress, device)
     target = mapped.target
     scene = _Scene(
-        _to_painting_frame(target.mesh, config), target, networks, config, device, progress
+        to_painting_frame(target.mesh, config), target, networks, config, device, progress
     )
     references = _prepare_references(scene, images, view_labels)
     projection = _find_cameras(scene, references, images, view_labels)
@@ -142,7 +143,7 @@ def texture_mesh(
     with progress.stage("bake"):
         texture = _bake(scene, painted, projected, texture_size_of(target, config))
     num_views = len(painted.cameras) + len(projection.cameras)
-    picture, coverage = _finish(scene, texture, num_views)
+    picture, coverage = finish_picture(scene.mesh, target, texture, num_views, device)
     warnings = (*mapped.warnings, *references.warnings, *projection.warnings)
     return TextureResult(target.mesh, picture, mapped.is_new_uv, coverage, warnings)
 
@@ -161,7 +162,7 @@ def measure_coverage(texture: Texture, area: PaintArea | None, num_views: int) -
     return {"seen": round(seen, 5), "filled": round(1 - seen, 5), "views": float(num_views)}
 
 
-def _to_painting_frame(mesh: Mesh, config: JobConfig) -> Mesh:
+def to_painting_frame(mesh: Mesh, config: JobConfig) -> Mesh:
     """The mesh with its chosen front at +Z, in the place and size that painting cameras expect."""
     angle = np.radians(config.paint.front_deg)
     sin, cos = float(np.sin(angle)), float(np.cos(angle))
@@ -227,9 +228,16 @@ def _project(scene: _Scene, painted: PaintedViews, projection: Projection) -> Pa
         return None
     guess = None if scene.is_unlit else _bake_draft(scene, painted, None).base_colour
     with scene.progress.stage("align"):
-        return project_pictures(
-            scene.mesh, projection, guess, scene.bake_px, scene.progress, scene.device
+        projected = project_pictures(
+            scene.mesh,
+            projection,
+            guess,
+            scene.bake_px,
+            scene.progress,
+            scene.device,
+            is_lit=not scene.is_unlit,
         )
+        return add_mirrored(scene.mesh, projected, scene.progress, scene.device)
 
 
 def _paint_standard_views(
@@ -397,16 +405,25 @@ def _bake(
     return bake_texture(scene.mesh, views, config, scene.progress, device=scene.device)
 
 
-def _finish(
-    scene: _Scene, texture: Texture, num_views: int
+def finish_picture(
+    mesh: Mesh, target: Target, texture: Texture, num_views: int, device: torch.device
 ) -> tuple[NDArray[np.uint8], dict[str, float]]:
-    """The picture, with what is kept put back, and how much of it was painted."""
-    target, picture = scene.target, to_bytes(texture.base_colour)
+    """The picture, with what is kept put back, and how much of it was painted.
+
+    Args:
+        mesh: That of the target, in the painting frame.
+        target: What lies on the mesh, and what of it is painted.
+        texture: The baked one.
+        num_views: How many views were baked.
+        device: Where to compute.
+
+    Returns:
+        `[T, T, 3]` or `[T, T, 4]` uint8, and the figures of `measure_coverage`.
+    """
+    picture = to_bytes(texture.base_colour)
     if not target.is_masked:
         return picture, measure_coverage(texture, None, num_views)
-    area = find_paint_area(
-        scene.mesh, len(picture), target.face_mask, target.texel_mask, scene.device
-    )
+    area = find_paint_area(mesh, len(picture), target.face_mask, target.texel_mask, device)
     if target.base_texture is not None:
         picture = keep_outside(picture, target.base_texture, area)
     return picture, measure_coverage(texture, area, num_views)

@@ -86,17 +86,20 @@ def project_pictures(
     size_px: int,
     progress: Progress,
     device: torch.device,
+    *,
+    is_lit: bool,
 ) -> PaintedViews:
     """Make painted views of pictures.
 
     Args:
         mesh: In the painting frame, with UVs.
         projection: At least one picture with its camera.
-        guess: `[T, T, 3]` sRGB texture whose colours are about right, to tell light from colour;
-            None: the pictures are unlit already.
+        guess: `[T, T, 3]` sRGB texture whose colours are about right, to tell light from colour,
+            or None.
         size_px: Edge of the views S.
         progress: Told after each view.
         device: Where to compute.
+        is_lit: Whether there is light to take off the pictures.
 
     Returns:
         Colours `[V, S, S, 3]`; the mask leaves out the outlines.
@@ -116,8 +119,9 @@ def project_pictures(
         warped = warp_picture(pixels, aligned, size_px).to(device)  # [S, S, 4]
         mask = shrink_mask(warped[..., 3] > _LEAST_ALPHA) & views.mask[index]
         colour = warped[..., :3]
-        if shown is not None:
-            colour = remove_shading(colour, normals[index], mask, shown[index])
+        if is_lit:
+            present = None if shown is None else shown[index]
+            colour = remove_shading(colour, normals[index], mask, present)
         colours.append(colour)
         masks.append(mask)
     weights = (PROJECTED_WEIGHT,) * len(colours)

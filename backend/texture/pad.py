@@ -12,11 +12,11 @@ def pad_texture(colour: torch.Tensor, is_covered: torch.Tensor) -> torch.Tensor:
     """Fill what no chart covers with the colours around it.
 
     Args:
-        colour: `[T, T, 3]`, valid where covered.
+        colour: `[T, T, C]`, valid where covered.
         is_covered: `[T, T]` bool.
 
     Returns:
-        `[T, T, 3]`, unchanged where covered. A texel of a mip level is then a mean of colours that
+        `[T, T, C]`, unchanged where covered. A texel of a mip level is then a mean of colours that
         belong to the charts it touches; no background enters.
 
     Source: push-pull after Gortler et al. 1996, "The Lumigraph", section 3.4.
@@ -27,21 +27,21 @@ def pad_texture(colour: torch.Tensor, is_covered: torch.Tensor) -> torch.Tensor:
     for _ in range(_RINGS):
         is_filled = _grow(colour, is_filled)
     image, weight = colour.permute(2, 0, 1)[None], is_filled[None, None].float()  # [1, C, T, T]
-    return _fill(image, weight)[0].permute(1, 2, 0)  # [T, T, 3]
+    return _fill(image, weight)[0].permute(1, 2, 0)  # [T, T, C]
 
 
 def _grow(colour: torch.Tensor, is_filled: torch.Tensor) -> torch.Tensor:
     """Give the empty texels beside filled ones the mean of those, in place; what is filled then."""
     grown = functional.max_pool2d(is_filled[None].float(), 3, 1, 1)[0] > 0
     rows, columns = torch.nonzero(grown & ~is_filled, as_tuple=True)
-    total = torch.zeros(len(rows), 4, device=colour.device)
+    total = torch.zeros(len(rows), colour.shape[-1] + 1, device=colour.device)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
             y = (rows + down).clamp(0, len(colour) - 1)
             x = (columns + right).clamp(0, len(colour) - 1)
-            near = functional.pad(colour[y, x], (0, 1), value=1.0)  # [M, 4]
+            near = functional.pad(colour[y, x], (0, 1), value=1.0)  # [M, C + 1]
             total += near * is_filled[y, x, None]
-    colour[rows, columns] = total[:, :3] / total[:, 3:]
+    colour[rows, columns] = total[:, :-1] / total[:, -1:]
     return grown
 
 

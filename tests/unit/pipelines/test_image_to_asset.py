@@ -18,7 +18,13 @@ from tests.worker.tiny_worker import load_tiny, load_tiny_paint
 CPU = torch.device("cpu")
 CONFIG = overlay(
     JobConfig(),
-    {"resolution": 64, "target_faces": 200, "further_views": 0, "project_reference": "never"},
+    {
+        "texture": "paint",
+        "resolution": 64,
+        "target_faces": 200,
+        "further_views": 0,
+        "project_reference": "never",
+    },
 )
 FRONT, BACK = 0, 2
 
