@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "bl_ext.user_default.maquette"
+PICTURE = ROOT / "examples" / "truck.png"
 
 
 def enable_extension(user_folder: Path) -> None:
@@ -64,13 +65,10 @@ def run_demo(image: Path, out: Path, words: list[str]) -> int:
 
 def main() -> int:
     """Read the arguments, start Blender in a folder that is gone afterwards."""
-    first = next(iter(sorted((ROOT / "examples").glob("*.png"))), None)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("image", nargs="?", type=Path, default=first, help="reference picture")
+    parser.add_argument("image", nargs="?", type=Path, default=PICTURE, help="reference picture")
     parser.add_argument("--folder", type=Path, default=ROOT / "out", help="where the files go")
     options, words = parser.parse_known_args()
-    if options.image is None:
-        parser.error("there is no picture in examples/")
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as user_folder:
         enable_extension(Path(user_folder))

@@ -81,7 +81,7 @@ def make_result(job: Submit) -> Result:
     if job.mesh_path:
         with np.load(job.mesh_path) as arrays:
             mesh = Mesh(arrays["vertices"], arrays["faces"], arrays.get("uv"))
-    is_painted = job.settings.get("texture", "paint") == "paint"
+    is_painted = job.settings.get("texture") != "none"
     is_new_uv = is_painted and (mesh.uv is None or job.settings.get("uv") == "new")
     if is_new_uv:
         uv = np.tile(np.array([[0, 0], [1, 0], [0, 1]], np.float32), (len(mesh.faces), 1, 1))

@@ -17,6 +17,7 @@ from .queue import GENERATE, Task
 FLAGS = {"target_faces": "--faces"}
 OTHER_VIEWS = ("left", "back", "right")
 _PAINT_GROUPS = ("image", "paint", "unwrap", "bake")
+_PAINT_NAMES = ("seed", "texture")
 _BAKE_GROUPS = ("unwrap", "bake")
 _MESH_KINDS = ".glb, .gltf, .obj, .ply or .stl"
 
@@ -105,7 +106,7 @@ def add_retexture_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_uv_arguments(parser)
     settings = parser.add_argument_group("settings")
-    _add_settings(settings, lambda group, name: group in _PAINT_GROUPS or name == "seed")
+    _add_settings(settings, lambda group, name: group in _PAINT_GROUPS or name in _PAINT_NAMES)
 
 
 def add_bake_arguments(parser: argparse.ArgumentParser) -> None:

@@ -94,7 +94,7 @@ def run_job(job: Submit) -> None:
     if is_new:
         mesh = Mesh(mesh.vertices, mesh.faces, make_uv(len(mesh.faces)))
     texture = ""
-    if job.kind == "retexture" or job.settings["texture"] == "paint":
+    if job.kind == "retexture" or job.settings["texture"] != "none":
         texture = str(folder / "base_colour.png")
         paint(job, mesh, mask).save(texture)
     write_npz(mesh, folder / "mesh.npz")

@@ -771,6 +771,7 @@ def test_real_worker_paints_with_tiny_networks(bpy, addon, use_worker, ready, ma
     for polygon in obj.data.polygons:
         polygon.select = polygon.center.x > 0
     ready.retexture_mask, ready.further_views, ready.paint_steps = mask, 0, 1
+    ready.texture = "paint"
     if mask == "alpha":
         red = nodes_of(obj.data.materials[0])
         texture = obj.data.materials[0].node_tree.nodes.new("ShaderNodeTexImage")

@@ -123,18 +123,15 @@ def test_real_worker_textures_with_tiny_networks(bpy, addon, use_worker, picture
     settings = bpy.context.scene.maquette
     settings.image, settings.resolution, settings.target_faces = picture, 64, 2000
     settings.texture_size, settings.further_views, settings.paint_steps = 512, 0, 1
+    settings.texture = "paint"
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     assert_textured(addon, bpy.context.object, 512)
 
 
-@pytest.mark.skipif(
-    not list(EMBEDDED.glob("maquette-mini-paint*.safetensors")),
-    reason="the embedded painting model is not trained yet",
-)
-def test_real_worker_textures_with_the_embedded_models(bpy, addon):
+def test_real_worker_textures_with_the_embedded_model(bpy, addon):
     settings = bpy.context.scene.maquette
     settings.image = bpy.data.images.load(str(EMBEDDED.parents[2] / "examples/barrel.png"))
     settings.resolution, settings.target_faces = 64, 4000
-    settings.texture_size, settings.further_views, settings.paint_steps = 512, 0, 2
+    settings.texture_size = 512
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     assert_textured(addon, bpy.context.object, 512)

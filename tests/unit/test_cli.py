@@ -137,6 +137,7 @@ def test_bad_input_is_one_line_and_exit_code_2(words, picture, tmp_path, capsys,
 def test_textured_glb_holds_the_picture_and_json_tells_about_it(picture, tmp_path, capsys):
     out = tmp_path / "box.glb"
     words = ["--faces", "300", "--further-views", "0", "--json", "--texture-size", "512"]
+    words += ["--texture", "paint", "--project-reference", "never"]
     assert generate(picture, "--out", out, *words) == 0
     line = json.loads(capsys.readouterr().out)
     assert (line["texture_size"], line["is_new_uv"]) == (512, True)
@@ -151,7 +152,7 @@ def test_textured_glb_holds_the_picture_and_json_tells_about_it(picture, tmp_pat
 
 def test_extra_pictures_of_a_textured_job_are_noted_and_used(picture, tmp_path, capsys):
     words = ["--faces", "300", "--further-views", "0", "--json", "--texture-size", "512"]
-    words += ["--image-back", picture, "--project-reference", "never"]
+    words += ["--image-back", picture, "--texture", "paint", "--project-reference", "never"]
     assert generate(picture, "--out", tmp_path / "x.glb", *words) == 0
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert "front picture alone" in warning

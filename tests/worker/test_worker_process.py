@@ -98,7 +98,7 @@ def test_textured_job_leaves_a_picture_and_a_map_and_reports_every_stage(make_qu
     result = job.result
     assert set(result.seconds) == {
         *("read", "load", "prepare", "encode", "sample", "decode", "mesh"),
-        *("unwrap", "render", "paint", "bake", "write"),
+        *("unwrap", "align", "render", "paint", "bake", "write"),
     }
     mesh = read_npz(Path(result.mesh_path))
     assert mesh.uv is not None and mesh.uv.shape == (result.faces, 3, 2)
@@ -107,6 +107,16 @@ def test_textured_job_leaves_a_picture_and_a_map_and_reports_every_stage(make_qu
     assert result.coverage["seen"] > 0.9  # a ball hides nothing
     names = sorted(path.name for path in Path(job.request.job_folder).iterdir())
     assert names == ["base_colour.png", "job.log", "mesh.glb", "mesh.npz"]
+
+
+def test_projecting_needs_no_painting_model_and_reports_its_stages(make_queue, picture):
+    config = overlay(PAINTED, {"texture": "project"})
+    job = finish(queue := make_queue(), queue.submit([picture], ["front"], config))
+    assert job.state is JobState.DONE, job.error
+    stages = set(job.result.seconds)
+    assert {"unwrap", "prepare", "align", "bake"} <= stages
+    assert not {"paint", "render"} & stages
+    assert Image.open(job.result.texture_path).size == (512, 512)
 
 
 def test_retexture_gives_back_the_submitted_mesh_exactly(make_queue, picture, tmp_path):
