@@ -12,17 +12,15 @@ import torch
 from torch.nn import functional
 
 from backend.models.hunyuan3d_paint.config import camera_label
-from backend.render.camera import camera_axes
+from backend.render.camera import STANDARD_VIEWS_DEG, camera_axes
 from backend.render.rasterize import interpolate, rasterize
 from training.datasets import Props, load_props, load_reader
-from training.pictures import Cameras, draw_cameras, jitter, render_materials, shade
+from training.pictures import Cameras, draw_cameras, jitter, render_materials, shade, triangles_of
 
 DIAMETER = 1.15
 """Of the sphere that holds a mesh in the painting frame; its position map spans this length."""
 WIDTH = 1.2
 """Edge of the square that a painting camera shows."""
-STANDARD_VIEWS = ((0, 0), (90, 0), (180, 0), (270, 0), (0, 90), (180, -90))
-"""Azimuth and elevation in degrees: front, +X, back, -X, top, bottom."""
 OTHER_VIEWS = tuple((azimuth, level) for level in (-20, 0, 20) for azimuth in range(0, 360, 30))
 _DEPTH_OFFSET = 2.0
 
@@ -96,10 +94,10 @@ def draw_view_angles(
     """
     device = generator.device
     choices = torch.tensor(OTHER_VIEWS, device=device)
-    standard = torch.tensor(STANDARD_VIEWS, device=device).expand(count, -1, -1)
+    standard = torch.tensor(STANDARD_VIEWS_DEG, device=device).expand(count, -1, -1)
     pick = torch.randint(len(choices), (count, num_extra), device=device, generator=generator)
     angles = torch.cat([standard, choices[pick]], 1)  # [B, W, 2]
-    table = {angle: camera_label(*angle) for angle in (*STANDARD_VIEWS, *OTHER_VIEWS)}
+    table = {angle: camera_label(*angle) for angle in (*STANDARD_VIEWS_DEG, *OTHER_VIEWS)}
     labels = [[table[(a, e)] for a, e in row] for row in angles.tolist()]
     return angles.float(), torch.tensor(labels, device=device)
 
@@ -220,15 +218,6 @@ def render_painting_views(
         for x in (colour, over_white)
     )
     return colour, over_white[..., :3], over_white[..., 3:]
-
-
-def triangles_of(props: Props, shapes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The triangles of these shapes: index `[K]` and place in `shapes` `[K]`."""
-    count = props.first[shapes + 1] - props.first[shapes]  # [B]
-    owner = torch.repeat_interleave(torch.arange(len(shapes), device=shapes.device), count)  # [K]
-    start = torch.cumsum(count, 0) - count
-    local = torch.arange(len(owner), device=owner.device) - start[owner]
-    return props.first[shapes][owner] + local, owner
 
 
 def fit_corners(corner: torch.Tensor, owner: torch.Tensor, count: int) -> torch.Tensor:

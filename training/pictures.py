@@ -62,7 +62,7 @@ def render_materials(
         world normals `[V, size, size, 3]` int8 in 1/127.
     """
     fine = size * supersample
-    triangle, view = _triangles_of(props, shapes)
+    triangle, view = triangles_of(props, shapes)
     corner = torch.einsum("kpi,kji->kpj", props.corners[triangle], maps[view])  # [K, 3, 3]
     axes = camera_axes(cameras.azimuth, cameras.elevation)  # [V, 3, 3]
     screen = project_perspective(corner, axes[view], cameras.fov[view])  # [K, 3, 3]
@@ -79,7 +79,7 @@ def render_materials(
     return (base * 255).round().to(torch.uint8), (straight[..., 3:] * 127).round().to(torch.int8)
 
 
-def _triangles_of(props: Props, shapes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def triangles_of(props: Props, shapes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The triangles of these shapes, one view each: index `[K]` and view `[K]`."""
     count = props.first[shapes + 1] - props.first[shapes]  # [V]
     view = torch.repeat_interleave(torch.arange(len(shapes), device=shapes.device), count)  # [K]

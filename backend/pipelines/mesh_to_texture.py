@@ -15,7 +15,12 @@ from ..paint.delight import remove_light
 from ..paint.sample import PaintNetworks, paint_views
 from ..paint.upscale import upscale_colours
 from ..progress import Progress
-from ..render.camera import align_corners, fit_mesh_for_painting, painting_camera
+from ..render.camera import (
+    STANDARD_VIEWS_DEG,
+    align_corners,
+    fit_mesh_for_painting,
+    painting_camera,
+)
 from ..render.coverage import CoverageConfig, candidate_cameras, choose_views
 from ..render.views import ConditioningConfig, RenderConfig, render_conditioning, render_views
 from ..texture.bake import bake_texture
@@ -32,8 +37,6 @@ from .projection import (
 )
 from .uv import Target, give_uv
 
-STANDARD_VIEWS = ((0, 0), (90, 0), (180, 0), (270, 0), (0, 90), (180, -90))
-"""Azimuth and elevation in degrees: front, left, back, right, top, bottom."""
 STANDARD_WEIGHTS = (1.0, 0.1, 0.5, 0.1, 0.05, 0.05)
 _FURTHER_WEIGHT = 0.02
 """Further views repeat what others have painted; only what is new in them should be read."""
@@ -42,7 +45,7 @@ _REFERENCE_WEIGHT = 0.9
 _NUM_CONTEXT_VIEWS = 3
 _DRAFT_SIZE_PX = 512
 """Texture that tells further views what is painted already."""
-_PICTURE_SIZE_PX = 1024
+PICTURE_SIZE_PX = 1024
 """Edge of the pictures that are projected onto the mesh."""
 _BAKE_SCALE = 2
 """Painted pictures are enlarged so much before baking, which places outlines between pixels."""
@@ -193,7 +196,7 @@ def _prepare_references(
 def _add_present_texture(scene: _Scene, references: PreparedImage) -> PreparedImage:
     """Append the mesh with its present texture, seen from the front."""
     size = references.pixels.shape[1]
-    camera = painting_camera(*STANDARD_VIEWS[0])
+    camera = painting_camera(*STANDARD_VIEWS_DEG[0])
     views = render_views(scene.mesh, [camera], RenderConfig(size), scene.progress, scene.device)
     shown = _show(scene, views)[..., :3]
     pixels = torch.cat([torch.where(views.mask[..., None], shown, 1.0), views.mask[..., None]], -1)
@@ -217,7 +220,7 @@ def _find_cameras(
             pictures = PreparedImage(references.pixels[:count], references.view_labels[:count])
         else:
             pictures = prepare_image(
-                images, _PICTURE_SIZE_PX, config.image, progress, tuple(view_labels)
+                images, PICTURE_SIZE_PX, config.image, progress, tuple(view_labels)
             )
         return align_pictures(scene.mesh, pictures, progress, scene.device)
 
@@ -244,7 +247,7 @@ def _paint_standard_views(
     scene: _Scene, references: PreparedImage, view_labels: Sequence[int]
 ) -> PaintedViews:
     """The six standard views, painted together."""
-    cameras = [painting_camera(*angles) for angles in STANDARD_VIEWS]
+    cameras = [painting_camera(*angles) for angles in STANDARD_VIEWS_DEG]
     weights = tuple(
         max(weight, _REFERENCE_WEIGHT) if index in view_labels else weight
         for index, weight in enumerate(STANDARD_WEIGHTS)

@@ -16,13 +16,17 @@ from ..image.prepare import prepare_image
 from ..progress import Progress
 from ..render.camera import STANDARD_VIEWS_DEG, painting_camera
 from ..texture.bake import bake_texture
-from .mesh_to_texture import TextureResult, finish_picture, texture_size_of, to_painting_frame
+from .mesh_to_texture import (
+    PICTURE_SIZE_PX,
+    TextureResult,
+    finish_picture,
+    texture_size_of,
+    to_painting_frame,
+)
 from .mirror import add_mirrored
 from .projection import align_pictures, project_pictures
 from .uv import Target, give_uv
 
-PICTURE_SIZE_PX = 1024
-"""Edge of the pictures that are carried over."""
 _PLAIN_PX = 64
 _PLAIN_WARNING = "The surface has the picture's mean colour."
 

@@ -4,9 +4,9 @@
 import pytest
 import torch
 
+from backend.render.camera import STANDARD_VIEWS_DEG
 from tests.unit.training.made_props import SHAPES, write_props
 from training.paint_data import (
-    STANDARD_VIEWS,
     draw_recolouring,
     load_paint_props,
     make_paint_entries,
@@ -27,7 +27,7 @@ def source(tmp_path_factory):
 
 def views_of(source, shape, matrix=None):
     maps = (torch.eye(3) if matrix is None else matrix)[None]
-    angles = torch.tensor(STANDARD_VIEWS, dtype=torch.float32)[None]
+    angles = torch.tensor(STANDARD_VIEWS_DEG, dtype=torch.float32)[None]
     views = render_painting_views(source, torch.tensor([shape]), maps, angles, SIZE)
     return [x[0].float() / 255 for x in views]
 
