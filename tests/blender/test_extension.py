@@ -55,6 +55,7 @@ def test_zip_holds_only_what_runs(zip_path):
     tops = {name.split("/")[0] for name in names}
     allowed = {"blender_manifest.toml", "__init__.py", "properties.py", "preferences.py"}
     allowed |= {"handlers.py", "session.py", "command.py", "operators", "panels", "scene"}
+    allowed |= {"session_jobs.py", "session_worker.py"}
     allowed |= {"backend", "requirements", "README.md", "LICENSE", "translations.py"}
     assert tops <= allowed, tops - allowed
     assert {"backend", "blender_manifest.toml", "__init__.py"} <= tops
