@@ -15,6 +15,10 @@ from .errors import InputError
 EMBEDDED_MODEL = "maquette-mini"
 """The one that ships with Maquette; it makes shapes and paints."""
 PRESET_FOLDER = Path(__file__).parent / "presets"
+PRESETS = ("draft", "standard", "detailed")
+"""The presets that ship with Maquette, from quick to fine: `PRESET_FOLDER` has a file for each."""
+NOT_IN_PRESETS = ("model", "paint_model", "texture", "uv", "front_deg", "seed")
+"""Settings that say what is made, not how well: choosing a shipped preset leaves them alone."""
 MODELS = (
     "maquette-mini",
     "hunyuan3d-2",
@@ -44,11 +48,17 @@ class ImageConfig:
     """How the reference picture is cut out and framed."""
 
     border_ratio: float = setting(
-        0.15, 0.0, 0.5, "", "Empty margin around the object, as a share of the picture"
+        0.15,
+        0.0,
+        0.5,
+        "",
+        "Empty margin around the object when the model looks at the picture, as a share of its "
+        "width. Less shows the model finer detail, more keeps the shape clear of the edges",
     )
     remove_background: str = setting(
         "auto",
-        text="Cut the object out of its background when the picture has no transparency",
+        text="Cut the object out of its background when the picture has no transparency; never: "
+        "the whole picture counts as the object",
         choices=("auto", "never"),
     )
 
@@ -65,17 +75,25 @@ class SampleConfig:
         0,
         200,
         "",
-        "Denoising steps; more steps take longer and follow the picture more closely. "
-        "0 uses the model's default",
+        "How many steps the shape is worked out in; more take longer and follow the picture more "
+        "closely. 0 uses the number that suits the model",
     )
     guidance: float = setting(
         -1.0,
         -1.0,
         20.0,
         "",
-        "How strongly the shape follows the picture; -1 uses the model's default",
+        "How strongly the shape follows the picture; low values are freer and smoother, high ones "
+        "exaggerate. -1 uses the strength that suits the model",
     )
-    seed: int = setting(0, 0, 2**31 - 1, "", "Same seed, same picture, same shape")
+    seed: int = setting(
+        0,
+        0,
+        2**31 - 1,
+        "",
+        "Another number gives another variation of what the picture leaves open; the same number "
+        "with the same picture and settings gives the same result",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +105,8 @@ class FieldConfig:
         64,
         512,
         "",
-        "Cells along each edge of the box; higher keeps finer detail and takes longer",
+        "How finely the shape is measured before it becomes a mesh, in cells along each side. "
+        "More keeps thin parts and small detail, and takes longer and more memory",
     )
 
 
@@ -96,17 +115,27 @@ class MeshConfig:
     """How the surface becomes a clean mesh."""
 
     target_faces: int = setting(
-        20000, 100, 2_000_000, "", "Most triangles the finished mesh may have"
+        20000,
+        100,
+        2_000_000,
+        "",
+        "Most triangles the finished mesh may have; more keep small forms, fewer are lighter",
     )
     floater_ratio: float = setting(
         0.01,
         0.0,
         1.0,
         "",
-        "Loose pieces with less than this share of the largest piece's volume are removed",
+        "Removes crumbs that float beside the object: loose pieces with less than this share of "
+        "the largest piece's volume. 0 keeps every piece",
     )
     smoothing: int = setting(
-        -1, -1, 50, "", "Rounds that even out small bumps; 0 keeps every detail, -1 suits the model"
+        -1,
+        -1,
+        50,
+        "",
+        "Rounds that even out small bumps; more make softer surfaces, 0 keeps every detail. "
+        "-1 uses what suits the model",
     )
 
 
@@ -118,22 +147,26 @@ class PaintConfig:
     """
 
     paint_model: str = setting(
-        "maquette-mini", text="Which model paints the surface", choices=PAINT_MODELS
+        "maquette-mini",
+        text="Which model paints the surface, if the texture is painted. Maquette Mini comes with "
+        "the extension; the others are large and are downloaded first",
+        choices=PAINT_MODELS,
     )
     paint_steps: int = setting(
         0,
         0,
         200,
         "",
-        "Painting steps; more steps take longer and give cleaner colours. "
-        "0 uses the model's default",
+        "How many steps each view is painted in; more take longer and give cleaner colours. "
+        "0 uses the number that suits the model",
     )
     paint_guidance: float = setting(
         -1.0,
         -1.0,
         20.0,
         "",
-        "How strongly the colours follow the picture; -1 uses the model's default",
+        "How strongly the colours follow the picture; low values are paler and freer, high ones "
+        "stronger in contrast. -1 uses the strength that suits the model",
     )
     further_views: int = setting(
         6,
@@ -141,11 +174,12 @@ class PaintConfig:
         12,
         "",
         "Most views that are painted besides the six standard ones, where these leave surface "
-        "unseen",
+        "unseen. More reach into hollows and take longer, fewer leave more to be filled in",
     )
     delight: str = setting(
         "auto",
-        text="Take light and shadow out of the picture before painting, if the model can",
+        text="Take light and shadow out of the picture before painting, if the model can, so that "
+        "the texture can be lit anew; never: they stay in the colours",
         choices=("auto", "never"),
     )
     project_reference: str = setting(
@@ -203,10 +237,20 @@ class BakeConfig:
         1024, 512, 4096, "px", "Width and height of the texture; larger keeps finer detail"
     )
     facing_power: float = setting(
-        4.0, 0.5, 16.0, "", "How much views that see the surface head-on win over slanted ones"
+        4.0,
+        0.5,
+        16.0,
+        "",
+        "How much views that see the surface head-on win over slanted ones; more is crisper, less "
+        "blends views more softly into each other",
     )
     max_angle_deg: float = setting(
-        78.0, 45.0, 89.0, "degrees", "Surfaces seen at a flatter angle than this are not painted"
+        78.0,
+        45.0,
+        89.0,
+        "degrees",
+        "A view does not paint what it sees at a flatter angle than this; more covers more of the "
+        "surface, less avoids smeared colours at the sides",
     )
     guard_px: float = setting(
         4.0,
@@ -214,7 +258,7 @@ class BakeConfig:
         8.0,
         "px",
         "How far from outlines background that was painted over the edge is looked for and taken "
-        "out, in pixels of a picture 512 wide",
+        "out, in pixels of a picture 512 wide. More removes wider fringes, 0 keeps every pixel",
     )
 
 
@@ -222,7 +266,12 @@ class BakeConfig:
 class JobConfig:
     """All settings of one job."""
 
-    model: str = setting("maquette-mini", text="Which model makes the shape", choices=MODELS)
+    model: str = setting(
+        "maquette-mini",
+        text="Which model makes the shape. Maquette Mini comes with the extension; the others are "
+        "much larger, need a graphics card with memory to match and are downloaded first",
+        choices=MODELS,
+    )
     image: ImageConfig = field(default_factory=ImageConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
     field_: FieldConfig = field(default_factory=FieldConfig)

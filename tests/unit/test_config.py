@@ -6,7 +6,9 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from backend.config import (
+    NOT_IN_PRESETS,
     PRESET_FOLDER,
+    PRESETS,
     JobConfig,
     flatten,
     load_preset,
@@ -89,8 +91,24 @@ def test_shipped_presets_load_and_hold_only_what_differs(name):
     assert flatten(config) == default | values
 
 
-def test_presets_differ_in_cost():
-    assert load_preset("draft").field_.resolution < load_preset("detailed").field_.resolution
+def test_presets_are_listed_from_quick_to_fine():
+    assert sorted(PRESETS) == sorted(path.stem for path in PRESET_FOLDER.glob("*.json"))
+    costs = [load_preset(name).field_.resolution for name in PRESETS]
+    assert costs == sorted(set(costs))
+
+
+def test_shipped_presets_say_how_well_and_not_what():
+    assert set(NOT_IN_PRESETS) < set(setting_names())
+    for name in PRESETS:
+        values = json.loads((PRESET_FOLDER / f"{name}.json").read_text())
+        assert not set(values) & set(NOT_IN_PRESETS)
+
+
+@pytest.mark.parametrize("name", setting_names())
+def test_every_text_reads_as_a_tooltip(name):
+    text = setting_names()[name][1].metadata["text"]
+    assert text[0].isupper() and not text.endswith(".") and "  " not in text
+    assert len(text) >= 40, "say what a change of it changes"
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"seed"', '{"colour": 1}', '{"seed": -1}', "3"])
