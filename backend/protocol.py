@@ -38,6 +38,8 @@ class Submit:
             outside of it is kept; without one, it is a further reference for the colours.
         texel_mask_path: PNG on the mesh's uv, or "": only where it is bright is painted.
         views_folder: For "bake": folder of painted views, see `docs/views.md`.
+        thumbnail_px: Edge of two small pictures that the worker draws as well, `picture.jpg` of
+            the first reference picture and `result.jpg` of the result; 0 for none.
     """
 
     job_id: str
@@ -50,6 +52,7 @@ class Submit:
     base_texture_path: str = ""
     texel_mask_path: str = ""
     views_folder: str = ""
+    thumbnail_px: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from .config import EMBEDDED_MODEL, JobConfig, flatten, overlay
 from .errors import DeviceMemoryError, InputError, MaquetteError, ProtocolError
 from .paint.sample import PaintNetworks
 from .pipelines.families import Networks, load_networks, load_paint_networks
-from .pipelines.jobs import run_job, write_result
+from .pipelines.jobs import run_job, write_result, write_result_thumbnail
 from .progress import Progress, Report
 from .protocol import (
     PROTOCOL_VERSION,
@@ -236,6 +236,9 @@ class Worker:
         asset = run_job(submit, config, self._models, progress, self._device)
         with progress.stage("write"):
             result = write_result(asset, submit, config)
+        if submit.thumbnail_px > 0:
+            with progress.stage("thumbnail"):
+                write_result_thumbnail(asset, submit, self._device)
         seconds = {name: round(value, 3) for name, value in progress.seconds.items()}
         _log.info("seconds: %s", seconds)
         _log.info("coverage: %s", asset.coverage)

@@ -144,6 +144,7 @@ class JobQueue:
         view_labels: Sequence[str],
         config: JobConfig,
         task: Task = GENERATE,
+        thumbnail_px: int = 0,
     ) -> Job:
         """Append a job and make its folder; it starts at the next `poll` that finds room.
 
@@ -152,6 +153,7 @@ class JobQueue:
             view_labels: "front", "left", "back" or "right", one per picture.
             config: The settings.
             task: What to do; the files that it names stay where they are until the job has ended.
+            thumbnail_px: Edge of the small pictures to draw as well, 0 for none.
 
         Raises:
             InputError: The job's folder cannot be made.
@@ -167,6 +169,7 @@ class JobQueue:
             base_texture_path=_full(task.base_texture_path),
             texel_mask_path=_full(task.texel_mask_path),
             views_folder=_full(task.views_folder),
+            thumbnail_px=thumbnail_px,
         )
         return self._append(request)
 

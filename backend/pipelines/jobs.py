@@ -21,6 +21,7 @@ from .families import Networks
 from .image_to_asset import Asset, generate_asset, texture_target
 from .image_to_shape import read_images
 from .painted_views import read_painted_views
+from .thumbnails import PICTURE_NAME, RESULT_NAME, draw_asset, draw_picture, write_thumbnail
 from .uv import Target
 from .views_to_texture import bake_views
 
@@ -64,6 +65,9 @@ def run_job(
         return bake_views(target, painted, config, progress, device)
     with progress.stage("read"):
         images, labels = read_images(submit.images, submit.view_labels)
+        if submit.thumbnail_px > 0:
+            small = draw_picture(images[0], submit.thumbnail_px)
+            write_thumbnail(small, Path(submit.job_folder) / PICTURE_NAME)
         target = read_target(submit) if submit.kind == "retexture" else None
     if target is None:
         return generate_asset(
@@ -105,6 +109,12 @@ def read_target(submit: Submit) -> Target:
     if submit.texel_mask_path:
         texel_mask = read_mask(Path(submit.texel_mask_path))
     return Target(mesh, face_mask, base, texel_mask)
+
+
+def write_result_thumbnail(asset: Asset, submit: Submit, device: torch.device) -> None:
+    """Draw the result into the job's folder, `thumbnail_px` wide."""
+    small = draw_asset(asset.mesh, asset.picture, submit.thumbnail_px, device)
+    write_thumbnail(small, Path(submit.job_folder) / RESULT_NAME)
 
 
 def write_result(asset: Asset, submit: Submit, config: JobConfig) -> Result:

@@ -32,6 +32,7 @@ MESSAGES = [
     ),
     Submit("b", "/jobs/b", [], kind="bake", mesh_path="/m.obj", views_folder="/views"),
     Submit("c", "/c", ["/1.png"], kind="retexture", mesh_path="/m.npz", texel_mask_path="/t.png"),
+    Submit("d", "/d", ["/1.png"], thumbnail_px=160),
     Cancel("a"),
     Unload(),
     Shutdown(),
