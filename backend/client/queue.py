@@ -103,7 +103,7 @@ class Job:
 
 
 class JobQueue:
-    """Jobs in the order of their submission, one running at a time.
+    """Jobs in the order of their submission or as moved since, one running at a time.
 
     Args:
         make_worker: Makes a worker that is not started; called for the first job and again after
@@ -113,7 +113,7 @@ class JobQueue:
             killing its worker.
 
     Attributes:
-        jobs: All jobs, oldest first.
+        jobs: All jobs in the order in which they run; those that ended stay until `remove`.
     """
 
     def __init__(
@@ -207,6 +207,37 @@ class JobQueue:
         elif job.state is JobState.RUNNING and self._worker is not None:
             job.cancel_time = job.cancel_time or time.monotonic()
             self._worker.cancel(job_id)
+
+    def move(self, job_id: str, steps: int) -> None:
+        """Let a waiting job come sooner or later among those that wait; others stay where they are.
+
+        Args:
+            job_id: A waiting job.
+            steps: How many waiting jobs it passes: negative ones come sooner; as many as there are.
+
+        Raises:
+            InputError: There is no such job, or it does not wait any more.
+        """
+        job = self.find(job_id)
+        if job.state is not JobState.QUEUED:
+            raise InputError("Only waiting jobs can be moved.", "Choose a waiting job.")
+        places = [i for i, other in enumerate(self.jobs) if other.state is JobState.QUEUED]
+        waiting = [self.jobs[i] for i in places]
+        old = waiting.index(job)
+        waiting.insert(min(max(old + steps, 0), len(waiting) - 1), waiting.pop(old))
+        for place, other in zip(places, waiting, strict=True):
+            self.jobs[place] = other
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job that has ended; its folder stays.
+
+        Raises:
+            InputError: There is no such job, or it has not ended yet.
+        """
+        job = self.find(job_id)
+        if not job.is_finished:
+            raise InputError("This job has not ended yet.", "Cancel it first.")
+        self.jobs.remove(job)
 
     def unload(self) -> None:
         """Free the worker's models, after the running job."""
