@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns the settings declared in `backend/config.py` into Blender properties, and back."""
 
+from collections.abc import Mapping
 from dataclasses import Field
 from typing import Any
 
@@ -8,6 +9,7 @@ import bpy
 
 from . import session
 from .backend import config
+from .backend.errors import InputError
 
 
 def _title(name: str) -> str:
@@ -38,6 +40,8 @@ def _property_of(name: str, item: "Field[Any]") -> Any:
     return bpy.props.FloatProperty(**limits, **texts)
 
 
+SAVED_PRESETS = "maquette"
+"""Sub-folder of Blender's preset folders that holds what users save with Add Preset."""
 # Names of the properties below that only re-texturing has, with what their values mean.
 ATLASES = (
     ("each", "One Each", "Every object gets a texture of its own"),
@@ -169,6 +173,27 @@ def to_settings(settings: "MAQUETTE_PG_settings") -> dict[str, Any]:
     values = {name: getattr(settings, name) for name in config.setting_names()}
     # Blender stores single precision: 0.15 comes back as 0.15000000596.
     return {name: round(v, 6) if isinstance(v, float) else v for name, v in values.items()}
+
+
+def from_settings(settings: "MAQUETTE_PG_settings", values: Mapping[str, Any]) -> list[str]:
+    """Set the panel's fields, the inverse of `to_settings`.
+
+    Args:
+        settings: Where to.
+        values: Flat setting name -> value; recipes of other versions may hold what is not known.
+
+    Returns:
+        The names that are not settings any more, or whose value is no choice any more.
+    """
+    unknown = []
+    for name, value in values.items():
+        try:
+            config.overlay(config.JobConfig(), {name: value})
+        except InputError:
+            unknown.append(name)
+        else:
+            setattr(settings, name, value)
+    return unknown
 
 
 def register() -> None:

@@ -3,12 +3,13 @@
 
 import bpy
 
-from . import environment, generate, models, queue, texture
+from . import environment, generate, models, presets, queue, texture
 
 CLASSES = (
     *generate.CLASSES,
     *texture.CLASSES,
     *queue.CLASSES,
+    *presets.CLASSES,
     *models.CLASSES,
     *environment.CLASSES,
 )

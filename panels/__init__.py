@@ -3,10 +3,16 @@
 
 import bpy
 
-from . import environment, generate, queue, texture
+from . import environment, generate, presets, queue, texture
 
 # Parents before their children.
-CLASSES = (*generate.CLASSES, *texture.CLASSES, *queue.CLASSES, *environment.CLASSES)
+CLASSES = (
+    *presets.CLASSES,
+    *generate.CLASSES,
+    *texture.CLASSES,
+    *queue.CLASSES,
+    *environment.CLASSES,
+)
 
 
 def register() -> None:

@@ -3,6 +3,8 @@
 
 import bpy
 
+from ..backend.config import PRESETS
+
 
 class _Sidebar:
     """Where all panels of the extension are."""
@@ -45,23 +47,27 @@ class MAQUETTE_PT_views(_Sidebar, bpy.types.Panel):
 
 
 class MAQUETTE_PT_settings(_Sidebar, bpy.types.Panel):
-    """How the shape is sampled and how fine its mesh is."""
+    """Quality, variation, and how fine the mesh is."""
 
     bl_label = "Settings"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_order = 2
 
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        self.layout.emboss = "NONE"
+        self.layout.popover(panel="MAQUETTE_PT_presets", icon="PRESET", text="")
+
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
+        row = self.layout.row(align=True)
+        for name in PRESETS:
+            row.operator("maquette.apply_preset", text=name.title()).name = name
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
         row = column.row(align=True)
         row.prop(settings, "seed")
         row.operator("maquette.randomize_seed", text="", icon="FILE_REFRESH")
-        column.prop(settings, "steps")
-        column.prop(settings, "guidance")
-        column.separator()
         column.prop(settings, "resolution")
         column.prop(settings, "target_faces")
 
@@ -78,7 +84,10 @@ class MAQUETTE_PT_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("remove_background", "border_ratio", "floater_ratio", "smoothing"):
+        for name in ("steps", "guidance", "floater_ratio", "smoothing"):
+            column.prop(settings, name)
+        column.separator()
+        for name in ("remove_background", "border_ratio"):
             column.prop(settings, name)
 
 

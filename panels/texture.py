@@ -26,7 +26,9 @@ class MAQUETTE_PT_texture(_Sidebar, bpy.types.Panel):
         column.use_property_decorate = False
         column.prop(settings, "texture")
         column.prop(settings, "texture_size")
-        column.prop(settings, "paint_model")
+        row = column.row()
+        row.active = settings.texture == "paint"
+        row.prop(settings, "paint_model")
 
 
 class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
@@ -41,6 +43,8 @@ class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
+        painting = column.column()
+        painting.active = settings.texture == "paint"
         for name in (
             "paint_steps",
             "paint_guidance",
@@ -48,7 +52,7 @@ class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
             "delight",
             "further_views",
         ):
-            column.prop(settings, name)
+            painting.prop(settings, name)
         column.separator()
         for name in ("facing_power", "max_angle_deg", "guard_px", "chart_gap_px"):
             column.prop(settings, name)

@@ -57,7 +57,7 @@ class Layout:
         self.factors.append(factor)
         self.words.append(text)
 
-    def operator(self, name, text=None, icon="NONE", emboss=True):
+    def operator(self, name, text=None, icon="NONE", emboss=True, translate=True):
         self._check_icon(icon)
         group, _, operator = name.partition(".")
         getattr(getattr(self._bpy.ops, group), operator).get_rna_type()

@@ -16,7 +16,16 @@ BLENDER_SIDE = ("operators", "panels", "scene")
 OUTSIDE = ("tests", "training", "benchmarks", "examples", "packaging", "docs")
 # Outside the product, yet packages in themselves.
 OWN_PACKAGES = {"examples"}
-BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "gpu", "bl_ui", "bl_ext", "bpy_extras"}
+BLENDER_MODULES = {
+    "bpy",
+    "bmesh",
+    "mathutils",
+    "gpu",
+    "bl_ui",
+    "bl_operators",
+    "bl_ext",
+    "bpy_extras",
+}
 STAGES = {
     *("image.prepare", "tokens.encode", "latents.sample", "field.decode", "mesh.build"),
     *("mesh.unwrap", "render.views", "paint.sample", "texture.bake"),
