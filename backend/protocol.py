@@ -130,6 +130,9 @@ class Result:
         is_new_uv: Whether the uv was made by this job, or is the submitted mesh's own.
         coverage: "seen" and "filled": shares of the texels inside charts that views have painted
             and that were filled in, adding up to 1; "views": how many views there were.
+        versions: Package name -> version of what decides a result, and "device" -> its name.
+        weights: "model" and "paint_model", as far as they took part -> what identifies their
+            weights, see `weights/digest.py`; empty where they are not known.
     """
 
     job_id: str
@@ -144,6 +147,8 @@ class Result:
     texture_size: int = 0
     is_new_uv: bool = False
     coverage: dict[str, float] = field(default_factory=dict[str, float])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    weights: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

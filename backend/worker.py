@@ -9,7 +9,6 @@ import argparse
 import functools
 import logging
 import os
-import platform
 import queue
 import signal
 import sys
@@ -18,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -29,7 +27,7 @@ from .config import EMBEDDED_MODEL, JobConfig, flatten, overlay
 from .errors import DeviceMemoryError, InputError, MaquetteError, ProtocolError
 from .paint.sample import PaintNetworks
 from .pipelines.families import Networks, load_networks, load_paint_networks
-from .pipelines.jobs import run_job, write_result, write_result_thumbnail
+from .pipelines.jobs import models_of, run_job, write_result, write_result_thumbnail
 from .progress import Progress, Report
 from .protocol import (
     PROTOCOL_VERSION,
@@ -46,12 +44,14 @@ from .protocol import (
     encode,
     read_messages,
 )
+from .versions import read_versions
+from .weights.digest import weights_digest
 
 LoadNetworks = Callable[[str, torch.device, torch.dtype], Networks]
 LoadPaintNetworks = Callable[[str, torch.device, torch.dtype], PaintNetworks]
+IdentifyWeights = Callable[[str, str], str]
 
 _log = logging.getLogger(__name__)
-_PACKAGES = ("torch", "numpy", "safetensors", "pillow", "scikit-image", "fast-simplification")
 # Reports of one stage closer together than this are dropped: no eye needs more.
 _REPORT_INTERVAL_S = 0.05
 # After the pipe closed, a step that is still running is not waited for longer than this.
@@ -126,6 +126,7 @@ class Worker:
         load_paint: The same for a painting model.
         device: Name of the device, or "auto".
         idle_s: Seconds without a job after which the model is freed; 0 keeps it.
+        identify: What tells a model's weights from others: setting that names it, name -> digest.
 
     Raises:
         InputError: There is no such device.
@@ -138,8 +139,10 @@ class Worker:
         load_paint: LoadPaintNetworks,
         device: str = "auto",
         idle_s: float = 0.0,
+        identify: IdentifyWeights = lambda *_: "",
     ) -> None:
         self._send_unlocked = send
+        self._identify = identify
         self._send_lock = threading.Lock()
         self._device = devices.choose_device(device)
         self._models = ModelCache(load, load_paint, self._device)
@@ -197,7 +200,7 @@ class Worker:
     def _hello(self) -> Hello:
         names = [str(self._device), *(n for n in devices.list_devices() if n != str(self._device))]
         free = [devices.free_memory_mb(torch.device(name)) for name in names]
-        return Hello(PROTOCOL_VERSION, os.getpid(), names, free, _versions())
+        return Hello(PROTOCOL_VERSION, os.getpid(), names, free, read_versions())
 
     def _unload(self) -> None:
         """Free the loaded models and say so."""
@@ -230,7 +233,7 @@ class Worker:
     def _run_job(self, submit: Submit) -> Result:
         config = overlay(JobConfig(), submit.settings)
         _log.info("settings: %s", flatten(config))
-        _log.info("device: %s, versions: %s", self._device, _versions())
+        _log.info("device: %s, versions: %s", self._device, read_versions())
         devices.reset_peak(self._device)
         progress = self._progress(submit.job_id)
         asset = run_job(submit, config, self._models, progress, self._device)
@@ -243,7 +246,10 @@ class Worker:
         _log.info("seconds: %s", seconds)
         _log.info("coverage: %s", asset.coverage)
         _log.info("peak memory: %s MiB", devices.peak_memory_mb(self._device))
-        return replace(result, seconds=seconds)
+        versions = {**read_versions(), "device": str(self._device)}
+        models = models_of(submit.kind, config)
+        weights = {setting: self._identify(setting, name) for setting, name in models.items()}
+        return replace(result, seconds=seconds, versions=versions, weights=weights)
 
     def _progress(self, job_id: str) -> Progress:
         """Reports that become events, a cancel check that sees `Cancel` and `close`."""
@@ -288,7 +294,9 @@ def main(
     stdin, stdout = _claim_pipes()
     load = load or functools.partial(load_networks, folder=options.models_folder)
     load_paint = load_paint or functools.partial(load_paint_networks, folder=options.models_folder)
-    worker = Worker(_sender(stdout), load, load_paint, options.device, options.idle_minutes * 60)
+    identify = functools.partial(weights_digest, folder=options.models_folder)
+    idle_s = options.idle_minutes * 60
+    worker = Worker(_sender(stdout), load, load_paint, options.device, idle_s, identify)
     threading.Thread(target=_listen, args=(stdin, worker), daemon=True).start()
     worker.run()
     sys.stderr.flush()
@@ -375,17 +383,6 @@ def _translate(error: Exception) -> MaquetteError:
     return MaquetteError(
         f"The job failed unexpectedly ({type(error).__name__}).", "See job.log for the details."
     )
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
-    versions = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 if __name__ == "__main__":

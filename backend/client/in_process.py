@@ -55,6 +55,7 @@ class InProcess:
         let_threads_sleep()
         try:
             from ..pipelines.families import load_networks, load_paint_networks
+            from ..weights.digest import weights_digest
             from ..worker import Worker
         except ImportError as error:
             raise SetupError(
@@ -64,7 +65,8 @@ class InProcess:
         folder = find_models_folder()
         load = self._load or functools.partial(load_networks, folder=folder)
         load_paint = self._load_paint or functools.partial(load_paint_networks, folder=folder)
-        self._worker = Worker(self._inbox.put, load, load_paint, self._device)
+        identify = functools.partial(weights_digest, folder=folder)
+        self._worker = Worker(self._inbox.put, load, load_paint, self._device, identify=identify)
         self._thread = threading.Thread(target=self._worker.run, daemon=True)
         self._thread.start()
 

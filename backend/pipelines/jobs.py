@@ -41,6 +41,14 @@ class Models(Protocol):
         ...
 
 
+def models_of(kind: str, config: JobConfig) -> dict[str, str]:
+    """The models that a job of one of `protocol.KINDS` uses: setting that names it -> name."""
+    models = {"model": config.model} if kind == "generate" else {}
+    if kind != "bake" and config.texture.texture == "paint":
+        models["paint_model"] = config.paint.paint_model
+    return models
+
+
 def run_job(
     submit: Submit, config: JobConfig, models: Models, progress: Progress, device: torch.device
 ) -> Asset:

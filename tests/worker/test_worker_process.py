@@ -76,6 +76,9 @@ def test_job_leaves_mesh_files_and_a_log_and_reports_every_stage(make_queue, pic
     assert job.state is JobState.DONE, job.error
     result = job.result
     assert result.seed == 7
+    assert {"python", "torch", "numpy"} <= result.versions.keys()
+    assert result.versions["device"] == "cpu"
+    assert list(result.weights) == ["model"] and len(result.weights["model"]) == 64
     assert list(result.seconds) == [
         *("read", "load", "prepare", "encode", "sample", "decode", "mesh", "write")
     ]
@@ -103,6 +106,7 @@ def test_textured_job_leaves_a_picture_and_a_map_and_reports_every_stage(make_qu
     mesh = read_npz(Path(result.mesh_path))
     assert mesh.uv is not None and mesh.uv.shape == (result.faces, 3, 2)
     assert (result.texture_size, result.is_new_uv) == (512, True)
+    assert set(result.weights) == {"model", "paint_model"}
     assert Image.open(result.texture_path).size == (512, 512)
     assert result.coverage["seen"] > 0.9  # a ball hides nothing
     names = sorted(path.name for path in Path(job.request.job_folder).iterdir())
