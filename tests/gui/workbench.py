@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an artist does with Maquette in Blender's window, in the words of the tests."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tests.gui.blender_window import ROOT, BlenderWindow, Box, Display
+
+PREFERENCES = "bpy.context.preferences.addons['bl_ext.user_default.maquette'].preferences"
+SESSION = "__import__('bl_ext.user_default.maquette.session', fromlist=['session']).current()"
+# Says that its packages are there, and else plays the worker.
+WORKER_SCRIPT = """#!/bin/sh
+case "$*" in
+*" -c "*) echo '{"versions": {"python": "3.13.5", "torch": "2.13.0"}, "missing": {}, "device": ""}' ;;
+*) PYTHONPATH=/maquette exec python3 -B /maquette/tests/gui/paced_worker.py /job/pace ;;
+esac
+"""
+# What a test wants to see at once: no animation, the file browser in the main window.
+SETTINGS = """
+view = bpy.context.preferences.view
+view.filebrowser_display_type = "SCREEN"
+view.smooth_view = 0
+view.show_tooltips = False
+bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
+"""
+
+
+@dataclass(slots=True)
+class Workbench:
+    """Blender's window with Maquette's sidebar.
+
+    Attributes:
+        window: The window.
+        pace: Folder in which the worker looks for `hold` and the like.
+    """
+
+    window: BlenderWindow
+    pace: Path
+
+    @classmethod
+    def start(
+        cls, display: Display, home: Path, has_worker: bool = True, tab: str = "Maquette"
+    ) -> "Workbench":
+        """Start Blender with a copy of a home and open the sidebar at a tab."""
+        shutil.rmtree(display.job / "home")
+        shutil.copytree(home, display.job / "home")
+        pace = display.job / "pace"
+        shutil.rmtree(pace, ignore_errors=True)
+        pace.mkdir()
+        for name in ("armchair", "barrel", "chest"):
+            shutil.copy(ROOT / "examples" / f"{name}.png", display.job / "home")
+        script = display.job / "worker.sh"
+        script.write_text(WORKER_SCRIPT, encoding="utf-8")
+        script.chmod(0o755)
+        made = cls(BlenderWindow(display), pace)
+        made.window.ask(SETTINGS)
+        if has_worker:
+            made.window.ask(f"{PREFERENCES}.python_path = '/job/worker.sh'")
+        top = Box(0, 0, display.size[0], 40)
+        made.window.wait_for(lambda: made.window.find_text("Layout", within=top))
+        if tab:
+            made.open_sidebar(tab)
+        return made
+
+    # -- acting ------------------------------------------------------------------------------
+
+    def open_sidebar(self, tab: str = "Maquette") -> None:
+        """Press N over the viewport and click the tab."""
+        window = self.window
+        window.move(*window.find_box("VIEW_3D", "WINDOW").centre)
+        window.press("n")
+        window.wait_for(lambda: window.find_box().width > 100)
+        box = window.wait_for(lambda: window.find_text(tab, "widget", window.find_box(), True))
+        window.click(*box.centre)
+        self.wait_for_text("Picture to Asset", "panel_title")
+
+    def choose_picture(self, name: str = "armchair.png") -> None:
+        """Press Open and double-click a picture in the file browser."""
+        window = self.window
+        window.click_button("image.open")
+        box = window.wait_for(lambda: window.find_text(name))
+        window.click(*box.centre, repeat=2)
+        window.wait_for("bpy.context.scene.maquette.image is not None")
+
+    def hold(self) -> None:
+        """Let the worker wait at its present step."""
+        (self.pace / "hold").touch()
+
+    def go_on(self) -> None:
+        """Let the worker work."""
+        (self.pace / "hold").unlink(missing_ok=True)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def shows(self, text: str, style: str = "widget") -> bool:
+        """Whether the sidebar shows this text."""
+        return self.window.find_text(text, style, self.window.find_box()) is not None
+
+    def wait_for_text(self, text: str, style: str = "widget", limit_s: float = 20.0) -> None:
+        """Wait until the sidebar shows this text."""
+        self.window.wait_for(lambda: self.shows(text, style), limit_s)
+
+    def is_running(self) -> bool:
+        """Whether a job runs or waits."""
+        return self.window.ask(f"result = {SESSION}.is_running")
+
+    def wait_until_idle(self, limit_s: float = 20.0) -> None:
+        """Wait until no job runs or waits."""
+        self.window.wait_for(f"not {SESSION}.is_running", limit_s)
+
+    def names(self) -> list[str]:
+        """Names of the mesh objects in the scene."""
+        return self.window.ask(
+            "result = [o.name for o in bpy.context.scene.objects if o.type == 'MESH']"
+        )
+
+    def take_picture(self, path: Path, part: Any = None) -> np.ndarray:
+        """Save the screen, or a box of it, to a file."""
+        self.window.move(*self.window.find_box("VIEW_3D", "WINDOW").centre)
+        time.sleep(0.3)
+        picture = self.window.display.take_picture()
+        if part is not None:
+            picture = picture[part.top : part.top + part.height, part.left : part.left + part.width]
+        Image.fromarray(picture).save(path, optimize=True)
+        return picture
