@@ -42,6 +42,13 @@ class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
         name="Device", description="What computes the shape", items=DEVICES, default="auto"
     )
 
+    notify: bpy.props.BoolProperty(
+        name="Notify When Done",
+        description="Let the system tell when a job has ended, on Linux and macOS; the status bar "
+        "always does",
+        default=False,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.use_property_split = True
@@ -50,6 +57,7 @@ class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "device")
         column.prop(self, "idle_minutes")
         column.prop(self, "job_folder")
+        column.prop(self, "notify")
 
 
 def get_preferences() -> MAQUETTE_AP_preferences:

@@ -82,6 +82,19 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
         max=1000.0,
         unit="LENGTH",
     )
+    variants: bpy.props.IntProperty(
+        name="Variants",
+        description="How many variations to make at once, with this seed and those after it; they "
+        "stand beside each other",
+        default=1,
+        min=1,
+        max=16,
+    )
+    saved_queue: bpy.props.StringProperty(
+        name="Unfinished Jobs",
+        description="Filled while the file is saved: jobs that can be queued again",
+        options={"HIDDEN"},
+    )
     retexture_atlas: bpy.props.EnumProperty(
         name="Texture", description="Of several objects at once", items=ATLASES, default="each"
     )
@@ -141,6 +154,10 @@ class MAQUETTE_PG_provenance(bpy.types.PropertyGroup):
     painted: bpy.props.CollectionProperty(type=MAQUETTE_PG_paint)
 
 
+class MAQUETTE_PG_job(bpy.types.PropertyGroup):
+    """A row of the list of jobs: `name` is the job's id, all else is in the session."""
+
+
 class MAQUETTE_PG_status(bpy.types.PropertyGroup):
     """What the running job does now, read from the session: nothing here is stored in a file."""
 
@@ -149,6 +166,8 @@ class MAQUETTE_PG_status(bpy.types.PropertyGroup):
     fraction: bpy.props.FloatProperty(get=lambda _: session.current().status.fraction)
     error: bpy.props.StringProperty(get=lambda _: session.current().status.error)
     hint: bpy.props.StringProperty(get=lambda _: session.current().status.hint)
+    jobs: bpy.props.CollectionProperty(type=MAQUETTE_PG_job)
+    active_job: bpy.props.IntProperty(name="Job", description="The job that is chosen")
 
 
 CLASSES = (
@@ -156,6 +175,7 @@ CLASSES = (
     MAQUETTE_PG_slot,
     MAQUETTE_PG_paint,
     MAQUETTE_PG_provenance,
+    MAQUETTE_PG_job,
     MAQUETTE_PG_status,
 )
 # The view of each picture, in the worker's words -> the property that holds it.

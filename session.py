@@ -1,24 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one run-time object: the job queue, where its jobs came from, and what the panel shows."""
+"""The one run-time object: the jobs, their way into the scene, and what the panel shows."""
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from . import preferences
+from .announce import Announcer
 from .backend.client.environment import EnvironmentState
-from .backend.client.queue import GENERATE, Job, JobQueue, JobState, Task
-from .backend.config import JobConfig, overlay
-from .backend.errors import MaquetteError
+from .backend.client.queue import Job, JobState
+from .backend.client.queue_file import SavedJob
+from .backend.errors import InputError, MaquetteError
 from .scene.asset import Origin
-from .scene.job_files import make_folder, save_pictures, unwritable
+from .scene.document import Documents
 from .scene.placement import can_place, place_result, push_undo
 from .scene.retexture import Repaint
-from .scene.submission import Choices, group_objects, prepare_repaint
-from .session_jobs import MAX_FINISHED, Finished, Status
+from .scene.submission import Choices
+from .session_jobs import (
+    CANCELLING,
+    KEPT,
+    MAX_FINISHED,
+    PLACING,
+    RUNNING,
+    WAITING,
+    Entry,
+    Finished,
+    Status,
+)
+from .session_list import JobList
+from .session_orders import Order, order_repaints, order_saved, order_variants
+from .session_saved import Unfinished
 from .session_worker import EnvironmentCheck, make_worker
 
 __all__ = ["Finished", "Session", "Status", "current", "make_worker", "register", "unregister"]
@@ -30,27 +46,35 @@ class Session:
 
     Attributes:
         status: What the panel shows.
+        jobs: The jobs, each changeable alone.
         finished: The results of this Blender, oldest first, at most `MAX_FINISHED`.
+        unfinished: Jobs of former times that can be queued again.
+        announcer: Tells how jobs ended.
     """
 
     status: Status = field(default_factory=Status)
+    jobs: JobList = field(default_factory=lambda: JobList(make_worker))
     finished: list[Finished] = field(default_factory=list)
+    unfinished: Unfinished = field(default_factory=Unfinished)
+    announcer: Announcer = field(default_factory=Announcer)
+    _documents: Documents = field(default_factory=Documents)
     _check: EnvironmentCheck = field(default_factory=EnvironmentCheck)
-    _queue: JobQueue | None = None
-    _origins: dict[str, Origin | Repaint] = field(default_factory=dict)
-    _notes: list[str] = field(default_factory=list)  # about all jobs since nothing ran
-    _failure: MaquetteError | None = None  # the first that went wrong of these
-    _ready: list[Job] = field(default_factory=list)
+    _written: int = 0  # revision of the jobs that the file of unfinished ones shows
 
     @property
     def is_running(self) -> bool:
         """Whether a job runs, waits or is finished but not yet in a scene."""
-        return bool(self._origins)
+        return self.jobs.is_active
+
+    @property
+    def needs_polling(self) -> bool:
+        """Whether `poll` has something to do before the artist does something."""
+        return self.is_running or self.is_checking or self.announcer.is_showing
 
     @property
     def num_waiting(self) -> int:
         """How many jobs come after the one that runs."""
-        return max(len(self._origins) - 1, 0)
+        return max(sum(entry.is_active for entry in self.jobs.entries) - 1, 0)
 
     @property
     def is_checking(self) -> bool:
@@ -65,7 +89,7 @@ class Session:
     @property
     def is_waiting_to_place(self) -> bool:
         """Whether a finished result waits for Object Mode or for the end of a render."""
-        return bool(self._ready)
+        return bool(self.jobs.with_state(PLACING))
 
     @property
     def setup_error(self) -> MaquetteError | None:
@@ -85,10 +109,21 @@ class Session:
         Raises:
             MaquetteError: A picture or setting cannot be used, or a folder cannot be written.
         """
-        config = overlay(JobConfig(), settings)
-        root = preferences.get_job_folder()
-        paths = save_pictures(images, root)
-        return self._queue_job(paths, images, config, GENERATE, origin)
+        return self.submit_variants(images, settings, origin, 1)[0]
+
+    def submit_variants(
+        self,
+        images: dict[str, bpy.types.Image],
+        settings: dict[str, Any],
+        origin: Origin,
+        count: int,
+    ) -> list[Job]:
+        """Queue jobs with consecutive seeds, see `order_variants`.
+
+        Raises:
+            MaquetteError: As for `submit`; then no job is queued.
+        """
+        return self._add(order_variants(images, settings, origin, count))
 
     def retexture(
         self,
@@ -98,96 +133,81 @@ class Session:
         is_shared: bool,
         choices: Choices,
     ) -> list[Job]:
-        """Write the pictures and meshes and queue a job for each texture.
-
-        Args:
-            images: View -> picture, as for `submit`.
-            settings: Flat setting name -> value.
-            objects: What is selected.
-            is_shared: All objects share a texture.
-            choices: What the artist wants.
+        """Write the pictures and meshes and queue a job for each texture, see `order_repaints`.
 
         Raises:
             MaquetteError: Something cannot be used; then no job is queued.
         """
-        config = overlay(JobConfig(), settings)
-        groups = group_objects(objects, is_shared, choices.selection_only)
-        root = preferences.get_job_folder()
-        paths = save_pictures(images, root)
-        depsgraph = bpy.context.evaluated_depsgraph_get()
-        repaints = []
-        for group in groups:
-            name = group[0].name if len(group) == 1 else Path(images["front"].name).stem
-            folder = make_folder("mesh-", root)
-            try:
-                repaints.append(prepare_repaint(group, name, choices, depsgraph, folder))
-            except OSError as error:
-                raise unwritable(error) from error
-        return [
-            self._queue_job(
-                paths,
-                images,
-                overlay(config, {"uv": repaint.uv}),
-                Task("retexture", repaint.mesh_path, repaint.base_path, repaint.mask_path),
-                repaint,
-            )
-            for repaint in repaints
-        ]
+        return self._add(order_repaints(images, settings, objects, is_shared, choices))
 
-    def _queue_job(
-        self,
-        paths: list[Path],
-        images: dict[str, bpy.types.Image],
-        config: JobConfig,
-        task: Task,
-        origin: Origin | Repaint,
-    ) -> Job:
-        if self._queue is None:
-            self._queue = JobQueue(make_worker, preferences.get_job_folder())
-        job = self._queue.submit(paths, list(images), config, task)
-        if not self._origins:
-            self._notes, self._failure = [], None
-        self._origins[job.job_id] = origin
-        self.status = Status(stage="start")
-        return job
+    def queue_again(self) -> list[Job]:
+        """Queue the jobs of former times that are offered.
+
+        Results of jobs that were started from another saved file wait until it is open.
+
+        Raises:
+            MaquetteError: What is wrong with the first job that cannot be queued; the others are.
+        """
+        jobs: list[Job] = []
+        errors: list[MaquetteError] = []
+        for saved in self.unfinished.take():
+            try:
+                jobs += self._add(order_saved(saved))
+            except MaquetteError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return jobs
+
+    def place_here(self, job_id: str) -> list[bpy.types.Object]:
+        """Place a kept result in the open file: at the 3D cursor, or on the objects of that name.
+
+        Raises:
+            InputError: It cannot be placed; it is still kept.
+        """
+        entry = self.jobs.find(job_id)
+        if entry.state != KEPT:
+            raise InputError("This job has no result that waits.", "Choose another one.")
+        if not can_place():
+            raise InputError("Results are placed in Object Mode only.", "Leave this mode.")
+        entry.by_name, origin = True, entry.origin
+        if isinstance(origin, Origin):
+            entry.scene_name = bpy.context.scene.name
+            location = tuple(bpy.context.scene.cursor.location)
+            entry.origin = replace(origin, location=location, scene_uid=0)
+        objects = self._place(entry)
+        if entry.error:
+            raise entry.error
+        entry.document = self._documents.current
+        return objects
 
     def poll(self) -> list[bpy.types.Object]:
-        """Take the worker's news and place finished results; the new and the painted objects."""
+        """Take the worker's news and place a finished result; the new or the painted objects."""
         self._check.poll()
-        for job in self._queue.poll() if self._queue else ():
-            if job.job_id in self._origins:
-                self._follow(job)
-        if not self._ready or not can_place():
-            return []
-        ready, self._ready = self._ready, []
-        return [obj for job in ready for obj in self._place(job)]
+        self.announcer.poll()
+        for entry in self.jobs.poll():
+            self._follow(entry)
+        objects = self._place_next()
+        self._write_unfinished()
+        self._show_progress()
+        return objects
 
-    def cancel(self) -> None:
-        """Stop all jobs at their next step; the worker stays alive."""
-        self.status.stage = "cancel"
-        for job_id in list(self._origins):
-            job = self._queue.find(job_id) if self._queue else None
-            if self._queue and job and not job.is_finished:
-                self._queue.cancel(job_id)
-                self._follow(job)
+    def cancel(self, job_id: str = "") -> None:
+        """Stop a job at its next step, or all jobs; the worker stays alive.
+
+        Raises:
+            InputError: There is no such job.
+        """
+        self.jobs.cancel(job_id)
+        self._show_progress()
 
     def clear_message(self) -> None:
-        """Forget the last error and the notes of the last result."""
-        if not self.is_running:
-            self.status = Status()
+        """Forget the last error and the notes of the last results."""
+        self.status = Status(self.status.stage, self.status.fraction, self.status.seconds_left)
 
     def unload(self) -> None:
         """Free the models in the worker's memory."""
-        if self._queue:
-            self._queue.unload()
-
-    def close(self) -> None:
-        """End the worker; unfinished jobs are given up, their folders stay."""
-        if self._queue:
-            self._queue.close()
-        self._queue = None
-        self._origins.clear()
-        self._ready.clear()
+        self.jobs.unload()
 
     def start_check(self) -> None:
         """Run the worker's Python once in the background and ask for its packages.
@@ -197,46 +217,146 @@ class Session:
         """
         self._check.start()
 
-    def _follow(self, job: Job) -> None:
-        """Show a job's news; a job that ended leaves the list."""
-        if job.state is JobState.DONE:
-            self._ready.append(job)
-            self.status = Status(stage="place", fraction=1.0)
-        elif job.is_finished:
-            del self._origins[job.job_id]
-            is_cancelled = job.state is JobState.CANCELLED
-            self._end_job(None if is_cancelled else job.error)
-        elif job.progress and self.status.stage != "cancel":
-            report = job.progress
-            fraction = report.step / max(report.of, 1)
-            self.status = Status(report.stage, fraction, report.seconds_left)
+    def look_for_unfinished(self) -> None:
+        """Find what Blenders that have ended left behind in the job folder."""
+        with contextlib.suppress(MaquetteError):
+            self.unfinished.look(preferences.get_job_folder())
 
-    def _place(self, job: Job) -> list[bpy.types.Object]:
-        """Put a finished job's result into its scene, as one undo step."""
-        origin, result = self._origins.pop(job.job_id), job.result
-        assert result is not None  # a job that is done has one
-        is_painting = isinstance(origin, Repaint)
-        record = Finished.of_job(job, origin.name if is_painting else Path(origin.picture).stem)
-        self.finished = [*self.finished, record][-MAX_FINISHED:]
-        try:
-            objects = place_result(origin, result)
-        except MaquetteError as error:
-            self._end_job(error)
-            return []
-        record.object_names = tuple(obj.name for obj in objects)
-        self._notes += origin.notes if is_painting else ()
-        self._notes += [text for text in result.warnings if text not in self._notes]
-        self._end_job(None)
-        push_undo(f"Maquette: {objects[0].name}")
-        return list(objects)
+    def leave_file(self) -> None:
+        """Before another file is loaded."""
+        names = {scene.session_uid: scene.name for scene in bpy.data.scenes}
+        for entry in self.jobs.entries:
+            if entry.document == self._documents.current:
+                entry.by_name = True  # in a file that is loaded again, all ids are new
+                if isinstance(entry.origin, Origin):
+                    entry.scene_name = names.get(entry.origin.scene_uid, entry.scene_name)
+        self._documents.leave()
 
-    def _end_job(self, error: MaquetteError | None) -> None:
-        """Note how a job ended; what went wrong is shown when the last one has."""
-        self._failure = self._failure or error
-        if self._origins:
+    def enter_file(self) -> None:
+        """After a file was loaded: results that were made for it can be placed."""
+        self._documents.enter()
+        for entry in self.jobs.with_state(KEPT):
+            if entry.document == self._documents.current:
+                entry.is_kept, entry.error = False, None
+        active = {entry.job_id for entry in self.jobs.entries if entry.is_active}
+        self.unfinished.read_file(active)
+
+    def save_file(self) -> None:
+        """Before the open file is saved: put the jobs into it that it still waits for."""
+        here = self._documents.current
+        self.unfinished.write_file([e.to_saved() for e in self._owed() if e.document == here])
+
+    def close(self) -> None:
+        """End the worker; jobs that it has not finished are offered at the next start."""
+        self._write_unfinished()
+        self.unfinished.close()
+        self.announcer.close()
+        self.jobs.close()
+
+    def _add(self, orders: list[Order]) -> list[Job]:
+        """Queue orders; messages about former jobs make room."""
+        root = preferences.get_job_folder()
+        self.status = Status(notes=self.status.notes if self.is_running else ())
+        entries = [
+            self.jobs.add(order, self._documents.token_of(order.file), root) for order in orders
+        ]
+        self._write_unfinished()
+        self._show_progress()
+        return [entry.job for entry in entries]
+
+    def _owed(self) -> list[Entry]:
+        return [entry for entry in self.jobs.entries if entry.is_owed]
+
+    def _write_unfinished(self) -> None:
+        """Keep the file of unfinished jobs up to date: Blender may be killed at any time."""
+        if self._written == self.jobs.revision:
             return
-        self.status = Status.of_error(self._failure) if self._failure else Status()
-        self.status.notes = tuple(self._notes)
+        self._written = self.jobs.revision
+        saved: list[SavedJob] = [entry.to_saved() for entry in self._owed()]
+        with contextlib.suppress(MaquetteError):
+            self.unfinished.keep(saved, preferences.get_job_folder())
+
+    def _follow(self, entry: Entry) -> None:
+        """Note how a job ended."""
+        job = entry.job
+        if job.state is JobState.DONE and entry.record is None:
+            entry.record = Finished.of_job(job, entry.name, entry.origin)
+            self.finished = [*self.finished, entry.record][-MAX_FINISHED:]
+        elif job.state is JobState.FAILED and job.error is not None:
+            self.status.tell_error(job.error)
+            self._announce(rpt_("{name} failed: {reason}"), entry, reason=job.error.message)
+
+    def _place_next(self) -> list[bpy.types.Object]:
+        """Place at most one result, as each takes its time; keep those of files that were left."""
+        is_free = can_place()
+        for entry in self.jobs.with_state(PLACING):
+            if entry.document != self._documents.current:
+                self._keep(entry, _made_elsewhere(entry))
+            elif is_free:
+                return self._place(entry)
+        return []
+
+    def _place(self, entry: Entry) -> list[bpy.types.Object]:
+        """Put a finished job's result into its scene, as one undo step, or keep it."""
+        record, result, origin = entry.record, entry.job.result, entry.origin
+        assert record is not None and result is not None  # a job that is done has both
+        if entry.by_name and isinstance(origin, Origin):
+            scene = bpy.data.scenes.get(entry.scene_name) or bpy.context.scene
+            origin = replace(origin, scene_uid=scene.session_uid)
+        try:
+            objects = list(place_result(origin, result, entry.by_name))
+        except MaquetteError as error:
+            self.status.tell_error(error)
+            self._keep(entry, error)
+            return []
+        entry.is_kept, entry.error = False, None
+        record.object_names = tuple(obj.name for obj in objects)
+        notes = origin.notes if isinstance(origin, Repaint) else ()
+        self.status.tell_notes([*notes, *result.warnings])
+        self._announce(
+            rpt_("{name} is ready after {seconds} s"), entry, seconds=round(record.seconds)
+        )
+        push_undo(f"Maquette: {objects[0].name}")
+        return objects
+
+    def _keep(self, entry: Entry, error: MaquetteError) -> None:
+        """Leave a result to the artist, who may place it."""
+        if not entry.is_kept:
+            self._announce(
+                rpt_("{name} is ready, but not placed: {reason}"), entry, reason=error.message
+            )
+        entry.is_kept, entry.error = True, error
+
+    def _announce(self, text: str, entry: Entry, **values: object) -> None:
+        """Tell how a job ended."""
+        chosen = preferences.get_preferences()
+        self.announcer.show(text.format(name=f"'{entry.name}'", **values), chosen.notify)
+
+    def _show_progress(self) -> None:
+        """What runs now; messages stay."""
+        status = self.status
+        status.stage, status.fraction, status.seconds_left = "", 0.0, None
+        running = next(iter(self.jobs.with_state(RUNNING, CANCELLING)), None)
+        if running is None:
+            if self.is_waiting_to_place:
+                status.stage, status.fraction = "place", 1.0
+            elif self.jobs.with_state(WAITING):
+                status.stage = "start"
+        elif running.state == CANCELLING:
+            status.stage = "cancel"
+        elif running.job.progress is None:
+            status.stage = "start"
+        else:
+            report = running.job.progress
+            status.stage, status.fraction = report.stage, running.fraction
+            status.seconds_left = report.seconds_left
+
+
+def _made_elsewhere(entry: Entry) -> InputError:
+    file = Path(entry.saved.file).name
+    if file:
+        return InputError(f"It was made for '{file}'.", "Open that file, or place it here.")
+    return InputError("It was made for a file that was closed.", "Place it here.")
 
 
 def current() -> Session:
@@ -249,6 +369,7 @@ def register() -> None:
     """Make the session."""
     global _session
     _session = Session()
+    _session.look_for_unfinished()
 
 
 def unregister() -> None:

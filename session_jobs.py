@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the panels show: the state of the work, and the results that there are."""
+"""What the panels show: the state of the work, its jobs, and the results that there are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .backend.client.queue import Job
+import bpy
+
+from .backend.client.queue import Job, JobState
+from .backend.client.queue_file import SavedJob
 from .backend.errors import MaquetteError
+from .scene.asset import Origin
+from .scene.retexture import Repaint
 
 MAX_FINISHED = 100
+THUMBNAIL_PX = 256
+# What `Entry.state` can be.
+WAITING, RUNNING, CANCELLING, PLACING = "waiting", "running", "cancelling", "placing"
+DONE, KEPT, FAILED, CANCELLED = "done", "kept", "failed", "cancelled"
+ENDED = (DONE, KEPT, FAILED, CANCELLED)
+_STATES = {
+    JobState.QUEUED: WAITING,
+    JobState.RUNNING: RUNNING,
+    JobState.FAILED: FAILED,
+    JobState.CANCELLED: CANCELLED,
+}
 
 
 @dataclass(slots=True)
@@ -22,7 +38,7 @@ class Status:
         error: What went wrong last, or empty.
         hint: What to do about it.
         code: `MaquetteError.code` of it.
-        notes: Sentences about the last result, e.g. that no background was found.
+        notes: Sentences about the last results, e.g. that no background was found.
     """
 
     stage: str = ""
@@ -37,6 +53,15 @@ class Status:
     def of_error(cls, error: MaquetteError) -> "Status":
         """Nothing runs, and this went wrong."""
         return cls(error=error.message, hint=error.hint, code=error.code)
+
+    def tell_error(self, error: MaquetteError) -> None:
+        """Show what went wrong, unless something else is shown that went wrong before."""
+        if not self.error:
+            self.error, self.hint, self.code = error.message, error.hint, error.code
+
+    def tell_notes(self, notes: tuple[str, ...] | list[str]) -> None:
+        """Show sentences below those that are there."""
+        self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
 
 
 @dataclass(slots=True)
@@ -54,6 +79,7 @@ class Finished:
         recipe: Flat setting name -> value as sent, `seed` as it was used.
         seconds: How long the job took.
         object_names: What was added or painted; empty while the result is not placed.
+        origin: What the job was started for; with `place_result` it can be placed once more.
     """
 
     job_id: str
@@ -66,14 +92,20 @@ class Finished:
     recipe: dict[str, Any]
     seconds: float
     object_names: tuple[str, ...] = ()
+    origin: Origin | Repaint | None = None
 
     @property
     def is_placed(self) -> bool:
         """Whether the result has come into a scene."""
         return bool(self.object_names)
 
+    @property
+    def thumbnail_path(self) -> Path:
+        """A small picture of the result, JPEG; workers that draw none leave no file."""
+        return self.folder / "result.jpg"
+
     @classmethod
-    def of_job(cls, job: Job, name: str) -> "Finished":
+    def of_job(cls, job: Job, name: str, origin: Origin | Repaint) -> "Finished":
         """The record of a job that is done."""
         assert job.result is not None
         result, request = job.result, job.request
@@ -87,4 +119,83 @@ class Finished:
             Path(result.texture_path) if result.texture_path else None,
             {**request.settings, "seed": result.seed},
             sum(result.seconds.values()),
+            origin=origin,
         )
+
+
+@dataclass(slots=True)
+class Entry:
+    """A job as the panel lists it.
+
+    Attributes:
+        job: The job.
+        origin: Where its result goes.
+        saved: What is needed to queue it again in another Blender.
+        document: `scene.document` token of the file that it was started from.
+        scene_name: Name of the scene that it was started from, to find it in a reloaded file.
+        record: Its result, once it is done.
+        by_name: The file was loaded anew since: only names tell its scenes and objects.
+        is_kept: The result was not placed: `error` says why, and the artist may place it.
+        error: Why the result was not placed, or None.
+    """
+
+    job: Job
+    origin: Origin | Repaint
+    saved: SavedJob
+    document: str
+    scene_name: str
+    record: Finished | None = None
+    by_name: bool = False
+    is_kept: bool = False
+    error: MaquetteError | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.job.job_id
+
+    @property
+    def name(self) -> str:
+        """What lists call it: the picture or the object that is painted."""
+        return self.saved.name
+
+    @property
+    def state(self) -> str:
+        """One of the words above."""
+        if self.job.state is JobState.RUNNING and self.job.cancel_time is not None:
+            return CANCELLING
+        if self.job.state is not JobState.DONE:
+            return _STATES[self.job.state]
+        if self.is_kept:
+            return KEPT
+        return DONE if self.record is not None and self.record.is_placed else PLACING
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is still something to do for it."""
+        return self.state not in ENDED
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the worker has not finished it, so that it would have to be queued again."""
+        return self.state in (WAITING, RUNNING)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the running stage that is done, 0 to 1."""
+        report = self.job.progress
+        return min(report.step / max(report.of, 1), 1.0) if report else 0.0
+
+    @property
+    def trouble(self) -> MaquetteError | None:
+        """What went wrong, or None; being cancelled is no trouble."""
+        return self.error or (self.job.error if self.state == FAILED else None)
+
+    def to_saved(self) -> SavedJob:
+        """What is needed to queue it again, with the objects' names of now."""
+        if not isinstance(self.origin, Repaint):
+            return self.saved
+        names = {obj.session_uid: obj.name for obj in bpy.data.objects}
+        targets = self.origin.targets
+        objects = [names.get(target.object_uid, target.name) for target in targets]
+        return replace(self.saved, extra={**self.saved.extra, "objects": objects})

@@ -30,9 +30,6 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         now = session.current()
-        if now.is_running:
-            cls.poll_message_set("A job is running: wait for it or cancel it")
-            return False
         if now.setup_error:
             cls.poll_message_set(str(now.setup_error))
             return False
@@ -47,7 +44,7 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
         try:
             if is_blocking and context.mode != "OBJECT":
                 raise InputError("A script can generate in Object Mode only.", "Leave this mode.")
-            now.submit(*_read_scene(context.scene))
+            now.submit_variants(*_read_scene(context.scene), context.scene.maquette.variants)
         except MaquetteError as error:
             now.status = session.Status.of_error(error)
         else:
@@ -73,7 +70,7 @@ class MAQUETTE_OT_randomize_seed(bpy.types.Operator):
 def _read_scene(
     scene: bpy.types.Scene,
 ) -> tuple[dict[str, bpy.types.Image], dict[str, Any], Origin]:
-    """Pictures, settings and origin of a job, as `Session.submit` takes them."""
+    """Pictures, settings and origin of a job, as `Session.submit_variants` takes them."""
     chosen = scene.maquette
     images = properties.to_images(chosen)
     settings = properties.to_settings(chosen)

@@ -29,9 +29,6 @@ class MAQUETTE_OT_retexture(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         now = session.current()
-        if now.is_running:
-            cls.poll_message_set("A job is running: wait for it or cancel it")
-            return False
         if now.setup_error:
             cls.poll_message_set(str(now.setup_error))
             return False

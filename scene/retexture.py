@@ -69,13 +69,17 @@ class Repaint:
     notes: tuple[str, ...]
 
 
-def apply_repaint(repaint: Repaint, mesh_path: Path, texture_path: Path) -> list[bpy.types.Object]:
+def apply_repaint(
+    repaint: Repaint, mesh_path: Path, texture_path: Path, by_name: bool = False
+) -> list[bpy.types.Object]:
     """Give the objects their new texture, all of them or none.
 
     Args:
         repaint: What the job was started for.
         mesh_path: The worker's `mesh.npz`, read for the UVs that it made.
         texture_path: The worker's base colour.
+        by_name: Take an object of the same name and with the same faces for one that is gone: in
+            a file that was loaded again, they are the same.
 
     Returns:
         The painted objects.
@@ -83,7 +87,7 @@ def apply_repaint(repaint: Repaint, mesh_path: Path, texture_path: Path) -> list
     Raises:
         InputError: An object is gone or has changed, or the result cannot be read.
     """
-    objects = [_find_unchanged(target) for target in repaint.targets]
+    objects = [_find_unchanged(target, by_name) for target in repaint.targets]
     maps = [target.uv for target in repaint.targets]
     if repaint.uv == "new":
         maps = _read_made_uv(repaint, mesh_path, objects)
@@ -97,26 +101,31 @@ def apply_repaint(repaint: Repaint, mesh_path: Path, texture_path: Path) -> list
     return objects
 
 
-def _find_unchanged(target: Target) -> bpy.types.Object:
+def _find_unchanged(target: Target, by_name: bool) -> bpy.types.Object:
     """The object of a target, if the texture still fits.
 
     Raises:
         InputError: It does not.
     """
     obj = next((o for o in bpy.data.objects if o.session_uid == target.object_uid), None)
+    if obj is None and by_name:
+        obj = bpy.data.objects.get(target.name)
     if obj is None or obj.type != "MESH":
-        raise InputError(f"'{target.name}' is gone, so nothing was painted.", "Paint again.")
+        raise InputError(
+            f"'{target.name}' is gone, so nothing was painted.",
+            "The paint is kept: bring the object back and place it from the list of jobs.",
+        )
     mesh = obj.data
     is_there = not target.uv_name or target.uv_name in mesh.uv_layers
     if obj.mode == "EDIT" or not is_there or digest_of(mesh, target.uv_name) != target.digest:
         raise InputError(
             f"'{obj.name}' was edited while it was painted, so nothing was changed.",
-            "Paint it again.",
+            "Undo the edits and place the paint from the list of jobs, or paint the object again.",
         )
     if not target.uv_name and len(mesh.uv_layers) >= uv_data.MAX_LAYERS:
         raise InputError(
             f"'{obj.name}' has no room for another UV map, so nothing was changed.",
-            "Remove a UV map and paint it again.",
+            "Remove a UV map and place the paint from the list of jobs.",
         )
     return obj
 

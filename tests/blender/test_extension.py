@@ -55,7 +55,8 @@ def test_zip_holds_only_what_runs(zip_path):
     tops = {name.split("/")[0] for name in names}
     allowed = {"blender_manifest.toml", "__init__.py", "properties.py", "preferences.py"}
     allowed |= {"handlers.py", "session.py", "command.py", "operators", "panels", "scene"}
-    allowed |= {"session_jobs.py", "session_worker.py"}
+    allowed |= {f"session_{name}.py" for name in ("jobs", "list", "orders", "saved", "worker")}
+    allowed |= {"announce.py", "properties_finish.py"}
     allowed |= {"backend", "requirements", "README.md", "LICENSE", "translations.py"}
     assert tops <= allowed, tops - allowed
     assert {"backend", "blender_manifest.toml", "__init__.py"} <= tops
@@ -98,7 +99,7 @@ def test_disabling_leaves_nothing_behind(bpy, addon, use_worker, picture):
     use_worker(f"{FAKE} deaf")
     bpy.context.scene.maquette.image = picture
     bpy.ops.maquette.generate(wait=False)
-    queue = addon.session.current()._queue
+    queue = addon.session.current().jobs._queue
     end = time.monotonic() + 30
     while queue._worker is None or queue._worker.hello is None:
         assert time.monotonic() < end

@@ -137,16 +137,6 @@ def test_result_of_a_deleted_scene_goes_to_the_current_one(bpy, addon, use_worke
     assert [obj.name for obj in other.objects] == ["red disc"]
 
 
-def test_result_survives_loading_another_file(bpy, addon, use_worker, picture):
-    use_worker(FAKE)
-    bpy.context.scene.maquette.image = picture
-    start(bpy, addon)
-    bpy.ops.wm.read_homefile(use_empty=True)
-    assert not bpy.data.images
-    poll_until(addon, is_idle(addon))
-    assert [obj.name for obj in bpy.context.scene.objects] == ["red disc"]
-
-
 def test_result_waits_for_object_mode(bpy, addon, use_worker, picture):
     use_worker(FAKE)
     bpy.ops.mesh.primitive_cube_add()
@@ -167,7 +157,7 @@ def test_cancel_stops_the_job_and_keeps_the_worker(bpy, addon, use_worker, pictu
     settings.texture = "none"
     start(bpy, addon)
     poll_until(addon, lambda: addon.session.current().status.stage == "sample")
-    worker = addon.session.current()._queue._worker
+    worker = addon.session.current().jobs._queue._worker
     assert bpy.ops.maquette.cancel() == {"FINISHED"}
     poll_until(addon, is_idle(addon), limit_s=5.0)
     assert addon.session.current().status.error == "" and not bpy.data.objects
@@ -175,7 +165,7 @@ def test_cancel_stops_the_job_and_keeps_the_worker(bpy, addon, use_worker, pictu
     settings.steps, settings.resolution = 1, 64
     assert bpy.ops.maquette.generate() == {"FINISHED"}
     assert bpy.context.object.name == "red disc"
-    assert addon.session.current()._queue._worker is worker
+    assert addon.session.current().jobs._queue._worker is worker
 
 
 def test_killed_worker_is_told_and_the_next_job_works(bpy, addon, use_worker, picture):
@@ -185,7 +175,7 @@ def test_killed_worker_is_told_and_the_next_job_works(bpy, addon, use_worker, pi
     settings.texture = "none"
     start(bpy, addon)
     poll_until(addon, lambda: addon.session.current().status.stage == "sample")
-    first = addon.session.current()._queue._worker.hello.pid
+    first = addon.session.current().jobs._queue._worker.hello.pid
     os.kill(first, signal.SIGKILL)
     poll_until(addon, is_idle(addon), limit_s=10.0)
     status = addon.session.current().status
@@ -193,7 +183,7 @@ def test_killed_worker_is_told_and_the_next_job_works(bpy, addon, use_worker, pi
     assert bpy.context.window_manager.maquette.error == status.error
     settings.steps, settings.resolution = 1, 64
     assert bpy.ops.maquette.generate() == {"FINISHED"}
-    assert addon.session.current()._queue._worker.hello.pid != first
+    assert addon.session.current().jobs._queue._worker.hello.pid != first
     assert bpy.context.object.name == "red disc"
 
 
