@@ -12,45 +12,45 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from backend.models.hunyuan3d_paint.config import VARIANTS
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.models.stable_diffusion.config import AUTOENCODER_VARIANTS, AutoencoderConfig
-from backend.paint.multiview import paint_latents
-from backend.paint.schedule import DDIM, NoiseConfig, make_signal_table
+from backend.paint.schedule import NoiseConfig, make_signal_table
 from training.checkpoints import Average, Log, load_shards, save_shards
 from training.datasets import draw_maps
-from training.loop import autocast, fit_steps, learning_rate
+from training.loop import RecordedStep, fit_steps, learning_rate
 from training.paint_autoencoder import AutoencoderTraining, train_autoencoder
-from training.paint_data import (
-    PaintEntries,
-    draw_recolouring,
-    light_references,
-    load_paint_props,
-    make_paint_entries,
-    map_to_network,
-    over_white,
-    recolour,
+from training.paint_checks import (
+    NUM_VIEWS,
+    Settings,
+    measure_painting,
+    paint_held_out,
+    reference_pictures,
 )
+from training.paint_data import PaintEntries, make_paint_entries
+from training.paint_latents import (
+    KnownParts,
+    draw_given,
+    draw_known,
+    encode_entries,
+    find_free,
+)
+from training.paint_loss import PaintLoss
 from training.paint_sheet import save_sheet
+from training.paint_views import load_paint_props
 
 NAME = "maquette-mini"
 NOISE = NoiseConfig(
     prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=True
 )
 """The noise that maquette-mini is trained with; the product's families repeat it."""
-NUM_VIEWS = 6
-ENCODED_TOGETHER = 8
-"""Objects whose pictures are encoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class PaintTraining:
         second_chance: Chance of an object that shows a second reference picture.
         extra_chance: Chance that a step's views are not the six standard ones.
         map_noise: Standard deviation of noise on the maps' latents, against overly exact geometry.
-        outside_weight: Of the loss outside the object, whose colours nobody reads.
+        known: How much of the views is given.
         stretch: Augmentation, see `draw_maps`.
         weight_decay: Of AdamW.
         seed: Of everything random.
@@ -82,133 +82,20 @@ class PaintTraining:
     batch: int = 24
     size: int = 256
     entries: int = 3
-    variants: int = 2
+    variants: int = 3
     extra_views: int = 2
     learning_rate: float = 5e-4
     warmup: int = 300
-    noise_share: float = 0.3
+    noise_share: float = 0.4
     drop_chance: float = 0.1
     second_chance: float = 0.25
     extra_chance: float = 0.4
     map_noise: float = 0.1
-    outside_weight: float = 0.1
+    known: KnownParts = field(default_factory=KnownParts)
     stretch: float = 0.2
     weight_decay: float = 0.02
     seed: int = 0
     autoencoder: AutoencoderTraining = field(default_factory=AutoencoderTraining)
-
-
-@dataclass(slots=True)
-class PaintLatents:
-    """What the denoiser trains on: E augmented shapes, each in K colours and lights.
-
-    Attributes:
-        clean: `[E, K, W, C, h, w]` float16 latents of the unlit views.
-        reference: `[E, K, R, C, h, w]` float16 latents of the lit reference pictures.
-        maps: `[E, W, 2 C, h, w]` float16 latents of normal, then of position maps.
-        near: `[E, W, 1, h, w]` bool, on or beside the object.
-        labels: `[E, W]` int64 camera labels; the first six are the standard views.
-    """
-
-    clean: Tensor
-    reference: Tensor
-    maps: Tensor
-    near: Tensor
-    labels: Tensor
-
-
-class PaintLoss(torch.nn.Module):
-    """The forward pass of one step, as one module so that it compiles as one graph."""
-
-    def __init__(self, network: MultiviewUNet, signals: Tensor) -> None:
-        super().__init__()
-        self.network = network
-        self.signals: Tensor
-        self.register_buffer("signals", signals)
-
-    def forward(
-        self,
-        clean: Tensor,
-        reference: Tensor,
-        geometry: Tensor,
-        labels: Tensor,
-        keep: Tensor,
-        noise: Tensor,
-        timestep: Tensor,
-        weight: Tensor,
-    ) -> Tensor:
-        """Weighted mean squared error of the velocity.
-
-        Args:
-            clean: `[B, V, C, h, w]` latents.
-            reference: `[B, R, C, h, w]` latents.
-            geometry: `[B, V, 2 C, h, w]` latents of the maps.
-            labels: `[B, V]` of the cameras.
-            keep: `[B]` 1, or 0 where the reference is dropped.
-            noise: `[B, V, C, h, w]`.
-            timestep: `[B]` int64.
-            weight: `[B, V, 1, h, w]`.
-        """
-        network, wide = self.network, keep[:, None, None]
-        # A dropped picture is one of zeros, unread, without text: as the guided sampler builds it.
-        reference = (reference * wide[..., None, None]).to(network.text.dtype)
-        wide = wide.to(network.text.dtype)
-        tokens = network.encode_reference(reference)
-        signal = self.signals[timestep].view(-1, 1, 1, 1, 1)  # [B, 1, 1, 1, 1]
-        data_part, noise_part = signal.sqrt(), (1 - signal).sqrt()
-        noisy = data_part * clean + noise_part * noise
-        velocity = data_part * noise - noise_part * clean
-        times = timestep.repeat_interleave(clean.shape[1])  # [B*V]
-        noisy, geometry, keep = (x.to(network.text.dtype) for x in (noisy, geometry, keep))
-        out = network(noisy, times, geometry, labels, tokens, network.text * wide, keep)
-        error = (out.float() - velocity).square() * weight
-        return error.mean() / weight.mean()
-
-
-def near_object(coverage: Tensor, factor: int) -> Tensor:
-    """Which latents lie on or beside the object.
-
-    Args:
-        coverage: `[W, H, H]`, 0 where there is nothing.
-        factor: Pixels per latent and axis.
-
-    Returns:
-        `[W, 1, h, w]` bool.
-    """
-    widest = functional.max_pool2d((coverage > 0).float()[:, None], factor)
-    return functional.max_pool2d(widest, 3, 1, 1) > 0
-
-
-@torch.no_grad()
-def encode_entries(
-    autoencoder: Autoencoder, entries: PaintEntries, variants: int, generator: torch.Generator
-) -> PaintLatents:
-    """Colour, light and encode all pictures, every shape `variants` times."""
-
-    def encode(pictures: Tensor) -> Tensor:
-        with autocast(generator.device):
-            latents = autoencoder.sample(pictures.flatten(0, -4))
-        return latents.half().unflatten(0, pictures.shape[:-3])
-
-    factor = 2 ** (len(autoencoder.config.block_out_channels) - 1)
-    rows: list[tuple[Tensor, ...]] = []
-    for part in torch.arange(len(entries), device=generator.device).split(ENCODED_TOGETHER):
-        change = draw_recolouring(len(part) * variants, generator)
-        again = part.repeat_interleave(variants)  # [B*K]
-        lit = light_references(
-            recolour(entries.reference[again], change), entries.reference_normal[again],
-            entries.azimuth[again], generator,
-        )  # fmt: skip
-        clean = encode(over_white(recolour(entries.colour[again], change)))  # [B*K, W, C, h, w]
-        maps = [encode(map_to_network(x[part])) for x in (entries.normal, entries.position)]
-        near = near_object(entries.colour[part][..., 3].flatten(0, 1), factor)
-        whole = (len(part), variants)
-        rows.append(
-            (clean.unflatten(0, whole), encode(lit).unflatten(0, whole), torch.cat(maps, 2),
-             near.unflatten(0, (len(part), -1)))
-        )  # fmt: skip
-    joined = [torch.cat(column) for column in zip(*rows, strict=True)]
-    return PaintLatents(*joined, entries.label)
 
 
 def make_entries(
@@ -225,7 +112,10 @@ def make_entries(
         maps = draw_maps(source.props, shapes, generator, config.stretch, 0.0)
     else:
         maps = torch.eye(3, device=generator.device).expand(count, 3, 3)
-    return make_paint_entries(source, shapes, maps, config.size, config.extra_views, generator)
+    factor = 2 ** (len(AUTOENCODER_VARIANTS[NAME].block_out_channels) - 1)
+    return make_paint_entries(
+        source, shapes, maps, config.size, config.extra_views, generator, factor
+    )
 
 
 class Run:
@@ -238,6 +128,7 @@ class Run:
         torch.manual_seed(config.seed)
         torch.set_float32_matmul_precision("high")
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.cpu_generator = torch.Generator().manual_seed(config.seed)
         self.log = Log(args.out / "paint_log.jsonl")
         self.held_out = make_entries(args, "validation", config, self.generator)
         self.entries = make_entries(args, "train", config, self.generator)
@@ -255,18 +146,22 @@ class Run:
             network.load_state_dict(load_shards(args.resume, "paint"))
         self.masters = network
         self.average = Average(network, 0.999)
+        self.rate = torch.zeros((), device=self.device)
         self.optimiser = torch.optim.AdamW(
             network.parameters(),
-            config.learning_rate,
+            self.rate,
             (0.9, 0.98),
             weight_decay=config.weight_decay,
             fused=self.is_cuda,
+            capturable=self.is_cuda,
         )
         # Norms and their inputs in half precision, too: autocast would convert back and forth.
         working = copy.deepcopy(network).to(torch.bfloat16 if self.is_cuda else torch.float32)
         self.loss = PaintLoss(working, make_signal_table(NOISE).float()).to(self.device)
         self.working, self.master_list = list(working.parameters()), list(network.parameters())
-        self.forward = self.capture() if args.graph else self.loss
+        self.optimise = self.take_step
+        if args.graph:
+            self.optimise = RecordedStep(self.take_step, self.draw_batch())
 
     @property
     def is_cuda(self) -> bool:
@@ -317,15 +212,13 @@ class Run:
         geometry = geometry + config.map_noise * strength * jitter
         keep = torch.rand(count, device=device, generator=generator) >= config.drop_chance
         noise = torch.randn(clean.shape, device=device, generator=generator)
-        near = stored.near[rows][:, views]
+        known = draw_known(stored.seen[rows][:, views], config.known, generator)
+        free = find_free(known, stored.touched[rows][:, views])[:, :, None]  # [B, V, 1, h, w]
+        given = draw_given(clean, config.known, generator)
         return (
-            clean, reference, geometry, stored.labels[rows][:, views], keep.float(), noise,
-            self.draw_timesteps(count), torch.where(near, 1.0, config.outside_weight),
+            clean, given, free, reference, geometry, stored.labels[rows][:, views], keep.float(),
+            noise, self.draw_timesteps(count),
         )  # fmt: skip
-
-    def draw_unit(self) -> float:
-        """One number in [0, 1), known to the processor so that it may choose a shape."""
-        return torch.rand((), device=self.device, generator=self.generator).item()
 
     def draw_timesteps(self, count: int) -> Tensor:
         """Timesteps `[B]`, a share of them the last."""
@@ -337,16 +230,22 @@ class Run:
 
     def pick_views(self, available: int) -> Tensor:
         """Which six views this step paints: the standard ones, or a random choice of all."""
-        if self.draw_unit() >= self.config.extra_chance:
+        # Drawn on the processor: a number from the GPU would wait for the step before.
+        if torch.rand((), generator=self.cpu_generator).item() >= self.config.extra_chance:
             return torch.arange(NUM_VIEWS, device=self.device)
         order = torch.randperm(available, device=self.device, generator=self.generator)
         return order[:NUM_VIEWS]
 
     def step(self, factor: float) -> tuple[Tensor, Tensor]:
         """One optimiser step; returns the loss and the gradient's norm."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * factor
-        loss = self.forward(*self.draw_batch())
+        self.rate.fill_(self.config.learning_rate * factor)
+        loss, norm = self.optimise(*self.draw_batch())
+        self.average.update()
+        return loss, norm
+
+    def take_step(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the weights by one batch; the same kernels each time, so that it can be recorded."""
+        loss = self.loss(*batch)
         loss.backward()
         # What precedes no stored tokens has no gradient. All parameters at once: thousands of
         # small copies would take longer than the network.
@@ -360,32 +259,27 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.master_list, 1.0)
         self.optimiser.step()
         self.copy_weights()
-        self.average.update()
         return loss.detach(), norm
-
-    def capture(self) -> Callable[..., Any]:
-        """The loss as a recorded CUDA graph, which is launched at once."""
-        example = self.draw_batch()
-        return torch.cuda.make_graphed_callables(
-            self.loss, example, num_warmup_iters=4, allow_unused_input=True
-        )
 
     @torch.no_grad()
     def copy_weights(self) -> None:
         """Put the masters' weights into the network that runs."""
         torch._foreach_copy_(self.working, self.master_list)  # pyright: ignore[reportPrivateImportUsage]
 
-    def check(self, step: int, settings: tuple[int, float | None], count: int) -> None:
+    def check(self, step: int, settings: Settings, count: int) -> None:
         """Log measures of the averaged network on unseen shapes, and draw a sheet."""
         self.average.swap()
         self.copy_weights()
-        generator = torch.Generator(self.device).manual_seed(99)
-        found = paint_held_out(self, settings, min(count, len(self.held_out)), generator)
-        self.log.write(
-            step=step, settings=settings, seconds=self.seconds,
-            **measure_painting(found, self.held_out),
+        count = min(count, len(self.held_out))
+        found = paint_held_out(
+            self.loss.network, self.autoencoder, self.held_out, self.held_latents, NOISE, settings,
+            count,
         )  # fmt: skip
-        references = _reference_pictures(self.held_out, len(found), self.device)
+        self.log.write(
+            step=step, settings=astuple(settings), seconds=self.seconds,
+            **measure_painting(found, self.held_out, self.held_latents, settings),
+        )  # fmt: skip
+        references = reference_pictures(self.held_out, count, self.device)
         save_sheet(references, found, self.held_out.colour, self.args.out / "paint_sheet.png")
         self.average.swap()
         self.copy_weights()
@@ -408,13 +302,14 @@ class Run:
             if step % self.args.every == 0:
                 self.log.write(step=step, loss=float(loss), norm=float(norm), seconds=self.seconds)
             if step and step % self.args.evaluate_every == 0:
-                self.check(step, (8, None), 24)
+                self.check(step, Settings(4), 24)
                 self.save()
         self.save()
-        for sampling in (1, 4, 8, 16):
-            self.check(steps, (sampling, None), self.args.check_count)
-        for guidance in (1.5, 2.0):
-            self.check(steps, (8, guidance), self.args.check_count)
+        for is_known in (False, True):
+            for sampling in (8, 4, 2, 1):
+                self.check(steps, Settings(sampling, None, is_known), self.args.check_count)
+        self.check(steps, Settings(4, 1.5), self.args.check_count)
+        self.check(steps, Settings(4), self.args.check_count)
         self.log.write(event="end", seconds=self.seconds)
 
 
@@ -425,73 +320,6 @@ def _to_float(tensors: list[Tensor]) -> list[Tensor]:
     return wide
 
 
-def _reference_pictures(entries: PaintEntries, count: int, device: torch.device) -> Tensor:
-    """The first reference picture of the first objects, always lit alike: `[S, 1, 3, H, H]`."""
-    generator = torch.Generator(device).manual_seed(7)
-    return light_references(
-        entries.reference[:count, :1].float() / 255, entries.reference_normal[:count, :1],
-        entries.azimuth[:count, :1], generator,
-    )  # fmt: skip
-
-
-@torch.no_grad()
-def paint_held_out(
-    run: Run, settings: tuple[int, float | None], count: int, generator: torch.Generator
-) -> Tensor:
-    """Paint the six standard views of the first objects: `[S, 6, 3, H, H]` in [0, 1]."""
-    steps, guidance = settings
-    sampler, network = DDIM.make(NOISE, steps), run.loss.network
-    dtype = network.text.dtype
-    pictures = _reference_pictures(run.held_out, count, run.device)
-    results = []
-    for row in range(count):
-        with autocast(run.device):
-            reference = run.autoencoder.sample(pictures[row])
-        geometry = run.held_latents.maps[row, :NUM_VIEWS].to(dtype)
-        shape = (NUM_VIEWS, geometry.shape[1] // 2, *geometry.shape[2:])
-        noise = torch.randn(shape, device=run.device, generator=generator).to(dtype)
-        latents = paint_latents(
-            network, reference.to(dtype), geometry, run.held_latents.labels[row, :NUM_VIEWS],
-            sampler, guidance, noise, lambda _, noise=noise: torch.zeros_like(noise),
-            lambda *_: None,
-        )  # fmt: skip
-        with autocast(run.device):
-            images = run.autoencoder.decode(latents.float())
-        results.append((images.float() / 2 + 0.5).clamp(0, 1))
-    return torch.stack(results)
-
-
-def measure_painting(found: Tensor, entries: PaintEntries) -> dict[str, float]:
-    """Compare painted views with the truth where the object covers the pixel.
-
-    Args:
-        found: `[S, 6, 3, H, H]` in [0, 1].
-        entries: Of the same objects.
-
-    Returns:
-        PSNR in dB (from each object's mean squared error, then averaged), of all views, of the
-        front and of the back; mean error of the mean colour per view.
-    """
-    truth = entries.colour[: len(found), :NUM_VIEWS].float() / 255
-    mask = (truth[..., 3] > 0.99).float()  # [S, 6, H, H]
-    target = truth[..., :3].movedim(-1, 2)
-    square = (found - target).square().mean(2) * mask  # [S, 6, H, H]
-
-    def psnr(views: slice) -> float:
-        area = mask[:, views].sum((1, 2, 3)).clamp(min=1)
-        error = square[:, views].sum((1, 2, 3)) / area
-        return float((-10 * torch.log10(error.clamp(min=1e-7))).mean())
-
-    area = mask.sum((2, 3)).clamp(min=1)[..., None]
-    means = [(x * mask[:, :, None]).sum((3, 4)) / area for x in (found, target)]
-    return {
-        "psnr": psnr(slice(0, 6)),
-        "psnr_front": psnr(slice(0, 1)),
-        "psnr_back": psnr(slice(2, 3)),
-        "colour_error": float((means[0] - means[1]).abs().mean()),
-    }
-
-
 def read_config(path: Path | None) -> PaintTraining:
     """The settings, overlaid with a JSON file."""
     config = PaintTraining()
@@ -500,6 +328,8 @@ def read_config(path: Path | None) -> PaintTraining:
     values = json.loads(path.read_text())
     if "autoencoder" in values:
         values["autoencoder"] = AutoencoderTraining(**values["autoencoder"])
+    if "known" in values:
+        values["known"] = KnownParts(**values["known"])
     known = {item.name for item in fields(PaintTraining)}
     if unknown := values.keys() - known:
         raise ValueError(f"unknown settings: {sorted(unknown)}")

@@ -5,52 +5,16 @@ Unlit views with their normal and position maps, and lit reference pictures of t
 """
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
-import numpy as np
 import torch
-from torch.nn import functional
 
 from backend.models.hunyuan3d_paint.config import camera_label
-from backend.render.camera import STANDARD_VIEWS_DEG, camera_axes
-from backend.render.rasterize import interpolate, rasterize
-from training.datasets import Props, load_props, load_reader
-from training.pictures import Cameras, draw_cameras, jitter, render_materials, shade, triangles_of
+from backend.render.camera import STANDARD_VIEWS_DEG
+from training.paint_views import PaintProps, render_painting_views
+from training.paint_visible import find_seen
+from training.pictures import Cameras, draw_cameras, jitter, render_materials, shade
 
-DIAMETER = 1.15
-"""Of the sphere that holds a mesh in the painting frame; its position map spans this length."""
-WIDTH = 1.2
-"""Edge of the square that a painting camera shows."""
 OTHER_VIEWS = tuple((azimuth, level) for level in (-20, 0, 20) for azimuth in range(0, 360, 30))
-_DEPTH_OFFSET = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class PaintProps:
-    """Props with what smooth normals need.
-
-    Attributes:
-        props: Triangles and colours.
-        vertex: `[T, 3]` int64, index of each corner's vertex among all vertices.
-        num_vertices: Vertices of all shapes together.
-    """
-
-    props: Props
-    vertex: torch.Tensor
-    num_vertices: int
-
-
-def load_paint_props(
-    folder: Path, split: str, device: torch.device, limit: int | None = None
-) -> PaintProps:
-    """Read one split onto the device; see `load_props`."""
-    loaded = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[:limit]
-    offsets = np.cumsum([0] + [len(p.vertices) for p in loaded])
-    vertex = np.concatenate(
-        [p.faces.astype(np.int64) + base for p, base in zip(loaded, offsets[:-1], strict=True)]
-    )
-    props = load_props(folder, split, device, limit)
-    return PaintProps(props, torch.tensor(vertex, device=device), int(offsets[-1]))
 
 
 @dataclass(slots=True)
@@ -65,6 +29,8 @@ class PaintEntries:
         reference: `[E, R, H, H, 4]` uint8, unlit colour and coverage of the reference pictures.
         reference_normal: `[E, R, H, H, 3]` int8, for lighting them.
         azimuth: `[E, R]` of their cameras, radians.
+        seen: `[E, W, R, h, w]` bool, which latents of the views a reference shows entirely.
+        touched: `[E, W, h, w]` bool, which latents the object touches.
     """
 
     colour: torch.Tensor
@@ -74,6 +40,8 @@ class PaintEntries:
     reference: torch.Tensor
     reference_normal: torch.Tensor
     azimuth: torch.Tensor
+    seen: torch.Tensor
+    touched: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.label)
@@ -110,6 +78,7 @@ def make_paint_entries(
     size: int,
     num_extra: int,
     generator: torch.Generator,
+    factor: int,
     batch: int = 8,
 ) -> PaintEntries:
     """Render everything that training needs of augmented shapes.
@@ -121,6 +90,7 @@ def make_paint_entries(
         size: Pixels per side.
         num_extra: Views besides the six standard ones.
         generator: Random source.
+        factor: Pixels per latent and axis.
         batch: Objects rendered together.
 
     Returns:
@@ -134,13 +104,18 @@ def make_paint_entries(
             source, shapes[rows], maps[rows], angles, size
         )
         cameras = _reference_cameras(count, generator)
+        reference = torch.rad2deg(torch.stack([cameras.azimuth, cameras.elevation], 1))  # [2*B, 2]
+        seen, touched = find_seen(
+            source, shapes[rows], maps[rows], angles, reference.view(2, count, 2).transpose(0, 1),
+            size, factor,
+        )  # fmt: skip
         base, shading = render_materials(
             source.props, shapes[rows].repeat(2), maps[rows].repeat(2, 1, 1), cameras, size, 0.15
         )
         entry = PaintEntries(
             colour, normal, position, labels,
             *(x.unflatten(0, (2, count)).transpose(0, 1) for x in (base, shading)),
-            cameras.azimuth.view(2, count).T,
+            cameras.azimuth.view(2, count).T, seen, touched,
         )  # fmt: skip
         if store is None:  # joining parts at the end would hold everything twice
             store = PaintEntries(
@@ -167,100 +142,6 @@ def _reference_cameras(count: int, generator: torch.Generator) -> Cameras:
         torch.cat([front.elevation, around.elevation]),
         torch.cat([front.fov, around.fov]),
     )
-
-
-def render_painting_views(
-    source: PaintProps,
-    shapes: torch.Tensor,
-    maps: torch.Tensor,
-    angles: torch.Tensor,
-    size: int,
-    supersample: int = 2,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Render the painting cameras' views of augmented shapes.
-
-    Args:
-        source: The shapes.
-        shapes: `[B]`.
-        maps: `[B, 3, 3]` augmenting maps.
-        angles: `[B, W, 2]` azimuth and elevation in degrees.
-        size: Pixels per side.
-        supersample: Samples per pixel and axis.
-
-    Returns:
-        Colour with coverage `[B, W, size, size, 4]`, normal and position maps
-        `[B, W, size, size, 3]` over white, all uint8.
-    """
-    props, fine, views = source.props, size * supersample, angles.shape[1]
-    triangle, owner = triangles_of(props, shapes)
-    corner = torch.einsum("kpi,kji->kpj", props.corners[triangle], maps[owner])  # [K, 3, 3]
-    corner = fit_corners(corner, owner, len(shapes))
-    normal = _smooth_normals(corner, source, triangle, owner, maps)
-    values = torch.cat([props.colors[triangle], encode_normal(normal), encode_position(corner)], 2)
-    radians = torch.deg2rad(angles)
-    axes = camera_axes(radians[..., 0].flatten(), radians[..., 1].flatten())  # [B*W, 3, 3]
-    view = owner[:, None] * views + torch.arange(views, device=owner.device)  # [K, W]
-    local = torch.einsum("kpi,kwji->kwpj", corner, axes[view])  # [K, W, 3, 3]
-    flip = torch.tensor([1.0, -1.0], device=local.device)
-    pixels = (local[..., :2] * flip / WIDTH + 0.5) * fine
-    screen = torch.cat([pixels, local[..., 2:] + _DEPTH_OFFSET], -1).flatten(0, 1)  # [K*W, 3, 3]
-    fragments = rasterize(screen, view.flatten(), len(shapes) * views, fine, fine)
-    repeated = values[:, None].expand(-1, views, -1, -1).flatten(0, 1)  # [K*W, 3, 9]
-    image = interpolate(repeated, fragments)  # [B*W, fine, fine, 9]
-    alpha = (fragments.triangle >= 0).float()[..., None]
-    image = torch.cat([image * alpha, alpha], -1).permute(0, 3, 1, 2)
-    image = functional.avg_pool2d(image, supersample).permute(0, 2, 3, 1)  # [B*W, size, size, 10]
-    cover = image[..., 9:]
-    colour = torch.cat([image[..., :3] / cover.clamp(min=1e-6), cover], -1)
-    over_white = image[..., 3:9] + 1 - cover
-    colour, over_white = (
-        (x.clamp(0, 1) * 255).round().to(torch.uint8).unflatten(0, (len(shapes), views))
-        for x in (colour, over_white)
-    )
-    return colour, over_white[..., :3], over_white[..., 3:]
-
-
-def fit_corners(corner: torch.Tensor, owner: torch.Tensor, count: int) -> torch.Tensor:
-    """Centre each shape's corners `[K, 3, 3]` and scale them into the painting frame."""
-    index = owner[:, None].expand(-1, 3)
-    low = torch.full((count, 3), 1e9, device=corner.device)
-    low = low.scatter_reduce(0, index, corner.amin(1), "amin")
-    high = torch.full((count, 3), -1e9, device=corner.device)
-    high = high.scatter_reduce(0, index, corner.amax(1), "amax")
-    centred = corner - ((low + high) / 2)[owner][:, None]
-    radius = torch.zeros(count, device=corner.device)
-    radius = radius.scatter_reduce(0, owner, centred.norm(dim=2).amax(1), "amax")
-    return centred * (DIAMETER / 2 / radius)[owner][:, None, None]
-
-
-def _smooth_normals(
-    corner: torch.Tensor,
-    source: PaintProps,
-    triangle: torch.Tensor,
-    owner: torch.Tensor,
-    maps: torch.Tensor,
-) -> torch.Tensor:
-    """Normals at the corners `[K, 3, 3]`: the mean of the unit face normals around the vertex."""
-    face = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    face = functional.normalize(face, dim=1)
-    # A mirrored shape's triangles run the other way round.
-    face = face * torch.linalg.det(maps).sign()[owner][:, None]
-    vertex = source.vertex[triangle] + owner[:, None] * source.num_vertices  # [K, 3]
-    unique, place = torch.unique(vertex, return_inverse=True)
-    total = torch.zeros(len(unique), 3, device=corner.device)
-    total.index_add_(0, place.flatten(), face[:, None].expand(-1, 3, -1).reshape(-1, 3))
-    return functional.normalize(total, dim=1)[place]  # [K, 3, 3]
-
-
-def encode_normal(normal: torch.Tensor) -> torch.Tensor:
-    """Unit normals `[..., 3]` to the published colours in [0, 1]: x, -z, y."""
-    return torch.stack([normal[..., 0], -normal[..., 2], normal[..., 1]], -1) * 0.5 + 0.5
-
-
-def encode_position(position: torch.Tensor) -> torch.Tensor:
-    """Points `[..., 3]` of the painting frame to the published colours in [0, 1]: x, -z, y."""
-    turned = torch.stack([position[..., 0], -position[..., 2], position[..., 1]], -1)
-    return turned / DIAMETER + 0.5
 
 
 def draw_recolouring(

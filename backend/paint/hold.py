@@ -12,15 +12,18 @@ from .schedule import DDIM, LCM, EulerAncestral
 
 @dataclass(frozen=True, slots=True)
 class HoldingSampler:
-    """Steps of another sampler, after each of which the known latents are put back, noised anew.
+    """Steps of another sampler, after each of which the known latents are put back.
 
-    The network so always sees known and new parts at one noise level, and fits the new ones in.
+    Noised anew, so that the network sees known and new parts at one noise level and fits the new
+    ones in; or clean, for a network that was trained to continue clean parts.
 
     Attributes:
         sampler: The steps.
         known: Scaled latents without noise, any shape; what is free in them is never read.
         is_free: Which latents are sampled, bool, broadcasts to the shape of `known`.
         noise: Unit noise of that shape, the same for all steps.
+        is_noised: Whether the known latents are noised; clean ones suit `DDIM` and `LCM`, whose
+            latents are not scaled by the noise.
 
     Source: Avrahami et al. 2023, "Blended Latent Diffusion", section 4.1.
     """
@@ -29,6 +32,7 @@ class HoldingSampler:
     known: Tensor
     is_free: Tensor
     noise: Tensor
+    is_noised: bool = True
 
     @property
     def timesteps(self) -> Tensor:
@@ -54,7 +58,9 @@ class HoldingSampler:
         return torch.where(self.is_free, moved, self._known_at(step + 1))
 
     def _known_at(self, step: int) -> Tensor:
-        """The known latents mixed with noise as a step finds them."""
+        """The known latents as a step finds them."""
+        if not self.is_noised:
+            return self.known
         if isinstance(self.sampler, EulerAncestral):
             return self.known + self.sampler.sigmas[step].item() * self.noise
         signal = self.sampler.signals[step].item()

@@ -66,6 +66,8 @@ class PaintDefaults:
         reference_size: Edge of the reference pictures, pixels.
         supersample: Rendered pixels per pixel and axis of the geometry maps.
         is_corner_aligned: Whether the outermost pixel centres of views lie on their borders.
+        is_told_known: The network was trained to continue known parts that it sees without noise;
+            the background is always one.
     """
 
     steps: int
@@ -76,6 +78,7 @@ class PaintDefaults:
     reference_size: int = 512
     supersample: int = 4
     is_corner_aligned: bool = True
+    is_told_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +153,13 @@ def paint_views(
 
     sampler = SAMPLERS[defaults.sampler].make(defaults.noise, config.paint_steps or defaults.steps)
     noise, kept = draw_noise(0), None
-    if known is not None:
+    if known is not None or defaults.is_told_known:
         kept = _Kept.read(known, silhouette)
         latents = _encode(networks, kept.picture.permute(0, 3, 1, 2)).float()
-        sampler = HoldingSampler(sampler, latents, _free_cells(kept.is_free, latents), noise)
+        is_free = _free_cells(kept.is_free, latents)
+        sampler = HoldingSampler(
+            sampler, latents, is_free, noise, is_noised=not defaults.is_told_known
+        )
         noise = sampler.make_start()
     latents = paint_latents(
         _InType(networks.unet, networks.dtype),
@@ -193,9 +199,12 @@ class _Kept:
     is_free: Tensor
 
     @classmethod
-    def read(cls, known: PaintedViews, silhouette: Tensor) -> "_Kept":
+    def read(cls, known: PaintedViews | None, silhouette: Tensor) -> "_Kept":
         """Bring the known colours to the size of the silhouette `[V, S, S]`."""
         size, is_white = silhouette.shape[-1], ~silhouette[..., None]
+        if known is None:
+            white = torch.ones((*silhouette.shape, 3), device=silhouette.device)
+            return cls(white, silhouette)
         mask = torch.ones_like(silhouette) if known.mask is None else known.mask
         mask = mask.to(silhouette.device)
         spread = spread_colours(known.colour.to(silhouette.device), mask)

@@ -12,8 +12,6 @@ _OUTLIERS = (0.8, 0.5, 0.3, 0.2, 0.15, 0.12, 0.12, 0.12)
 """Distance of a pair's logarithms from the fit at which it counts half; one per round."""
 _CHROMA_SPREAD = 0.12
 """Difference of a pair's chroma at which it counts half: it may be of two colours."""
-_GUESS_SHARE = 0.1
-"""Weight of pairs that are compared with the guess, against pairs of like chroma."""
 _RIDGE = (0.002, 0.002, 0.002, 0.01, 0.01, 0.01, 0.01, 0.01)
 """Pulls the coefficients to even light, per pair: the finer ones more."""
 _REACHES = (1 / 96, 1 / 32, 1 / 10, 1 / 4)
@@ -28,25 +26,22 @@ _GAIN_RANGE = (0.35, 2.5)
 _EXPOSURE_RANGE = (0.4, 2.5)
 _BRIGHT_SHARE = 0.75
 """The light on this share of the picture is taken to be 1 or less: lit parts stay as they are."""
-_GUESS_TRUST = 0.2
-"""How far the guess moves the exposure: it may be duller than the picture's colours."""
 _FEWEST_PIXELS = 64
 _LUMA = (0.2126, 0.7152, 0.0722)
 
 
-def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor, guess: Tensor | None) -> Tensor:
+def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor) -> Tensor:
     """Take smooth light off a picture of a surface whose normals are known.
 
     The light's logarithm is a quadratic function of the normal, found by a robust fit to the
-    differences between pixels: of the picture where chroma is alike, and so probably the colour,
-    and of picture / guess. Lit parts keep about their brightness, and all parts their hue.
-    Patterns keep their contrast, as the light that is divided out only knows the normal.
+    differences between pixels where chroma is alike, and so probably the colour. Lit parts keep
+    about their brightness, and all parts their hue. Patterns keep their contrast, as the light
+    that is divided out only knows the normal.
 
     Args:
         colour: `[H, W, 3]` float32 in [0, 1], sRGB.
         normals: `[H, W, 3]`, unit length in the mask.
         mask: `[H, W]` bool, the pixels that show the surface.
-        guess: `[H, W, 3]` sRGB, unlit colours that are about right on the whole, or None.
 
     Returns:
         `[H, W, 3]` sRGB in [0, 1]; unchanged if there is too little to see.
@@ -56,16 +51,13 @@ def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor, guess: Tensor 
     """
     light = srgb_to_linear(colour[mask])  # [N, 3]
     basis = _basis(normals[mask])  # [N, 9]
-    known = None if guess is None else srgb_to_linear(guess[mask])
     clear = (_luma(light) > _DARKEST) & (light.amax(1) < _BRIGHTEST)
-    if known is not None:
-        clear &= _luma(known) > _DARKEST
     if int(clear.sum()) < _FEWEST_PIXELS:
         return colour
-    fit = _fit(_make_pairs(mask, light, known, basis, clear))  # [8]
+    fit = _fit(_make_pairs(mask, light, basis, clear))  # [8]
     log_gain = basis @ fit  # [N]
     log_gain = log_gain - log_gain[clear].mean()
-    exposure = _find_exposure(light, known, log_gain, clear)
+    exposure = _find_exposure(log_gain, clear)
     variation = _limit(log_gain, _GAIN_RANGE)
     gain = (variation * exposure)[:, None]
     result = colour.clone()
@@ -110,25 +102,14 @@ class _Pairs:
     weight: Tensor
 
 
-def _make_pairs(
-    mask: Tensor, light: Tensor, known: Tensor | None, basis: Tensor, clear: Tensor
-) -> _Pairs:
-    """Pixels of like chroma, in which light differs but hardly the colour; and all, if guessed."""
+def _make_pairs(mask: Tensor, light: Tensor, basis: Tensor, clear: Tensor) -> _Pairs:
+    """Pixels of like chroma, in which light differs but hardly the colour."""
     first, second = _find_pairs(mask, clear)  # [K]
     log = _luma(light).clamp(min=_DARKEST).log()
     chroma = _chroma(light)
     apart = (chroma[first] - chroma[second]).norm(dim=1)
     weight = 1 / (1 + (apart / _CHROMA_SPREAD) ** 4)
-    change, values = basis[first] - basis[second], log[first] - log[second]
-    if known is None:
-        return _Pairs(change, values, weight)
-    gap = log - _luma(known).clamp(min=_DARKEST).log()
-    guessed = gap[first] - gap[second]
-    return _Pairs(
-        torch.cat([change, change]),
-        torch.cat([values, guessed]),
-        torch.cat([weight, torch.full_like(weight, _GUESS_SHARE)]),
-    )
+    return _Pairs(basis[first] - basis[second], log[first] - log[second], weight)
 
 
 def _find_pairs(mask: Tensor, clear: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,12 +152,8 @@ def _fit(pairs: _Pairs) -> Tensor:
     return fit
 
 
-def _find_exposure(light: Tensor, known: Tensor | None, log_gain: Tensor, clear: Tensor) -> Tensor:
-    """Mean strength of the light: between what the guess says and what leaves the lit parts."""
+def _find_exposure(log_gain: Tensor, clear: Tensor) -> Tensor:
+    """Mean strength of the light, such that the lit parts stay as they are."""
     values = log_gain[clear]
     bright = -torch.quantile(values[:: max(1, len(values) // 100_000)], _BRIGHT_SHARE)
-    if known is None:
-        return _limit(bright, _EXPOSURE_RANGE)
-    gap = (_luma(light) / _luma(known).clamp(min=_DARKEST)).log() - log_gain
-    guessed = gap[clear].median()
-    return _limit(torch.lerp(bright, guessed, _GUESS_TRUST), _EXPOSURE_RANGE)
+    return _limit(bright, _EXPOSURE_RANGE)

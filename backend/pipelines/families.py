@@ -75,6 +75,7 @@ PAINT_DEFAULTS: dict[str, PaintDefaults] = {
         reference_size=256,
         supersample=2,
         is_corner_aligned=False,
+        is_told_known=True,
     ),
     "hunyuan3d-paint-2": PaintDefaults(30, 2.0, "euler_ancestral", _TRAILING),
     "hunyuan3d-paint-2-turbo": PaintDefaults(10, None, "lcm", _TRAILING),

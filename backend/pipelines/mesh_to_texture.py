@@ -138,8 +138,8 @@ def texture_mesh(
     )
     references = _prepare_references(scene, images, view_labels)
     projection = _find_cameras(scene, references, images, view_labels)
-    painted = _paint_standard_views(scene, references, view_labels)
-    projected = _project(scene, painted, projection)
+    projected = _project(scene, projection)
+    painted = _paint_standard_views(scene, references, view_labels, projected)
     if further := _choose_further_views(scene, painted, projection):
         draft = _bake_draft(scene, painted, projected)
         painted = _paint_further_views(scene, references, painted, draft, further)
@@ -225,16 +225,14 @@ def _find_cameras(
         return align_pictures(scene.mesh, pictures, progress, scene.device)
 
 
-def _project(scene: _Scene, painted: PaintedViews, projection: Projection) -> PaintedViews | None:
-    """The pictures as views; what is painted tells their light from their colours."""
+def _project(scene: _Scene, projection: Projection) -> PaintedViews | None:
+    """The pictures as views, and what they tell of the other side of a symmetric mesh."""
     if not projection.cameras:
         return None
-    guess = None if scene.is_unlit else _bake_draft(scene, painted, None).base_colour
     with scene.progress.stage("align"):
         projected = project_pictures(
             scene.mesh,
             projection,
-            guess,
             scene.bake_px,
             scene.progress,
             scene.device,
@@ -244,16 +242,23 @@ def _project(scene: _Scene, painted: PaintedViews, projection: Projection) -> Pa
 
 
 def _paint_standard_views(
-    scene: _Scene, references: PreparedImage, view_labels: Sequence[int]
+    scene: _Scene,
+    references: PreparedImage,
+    view_labels: Sequence[int],
+    projected: PaintedViews | None,
 ) -> PaintedViews:
-    """The six standard views, painted together."""
+    """The six standard views, painted together around what the pictures show."""
     cameras = [painting_camera(*angles) for angles in STANDARD_VIEWS_DEG]
     weights = tuple(
         max(weight, _REFERENCE_WEIGHT) if index in view_labels else weight
         for index, weight in enumerate(STANDARD_WEIGHTS)
     )
     known = None
-    if scene.target.is_masked and scene.target.base_texture is not None:
+    if projected is not None:
+        draft = _bake_draft(scene, None, projected)
+        with scene.progress.stage("render"):
+            known = _find_present(scene, cameras, weights, draft)
+    elif scene.target.is_masked and scene.target.base_texture is not None:
         with scene.progress.stage("render"):
             known = _find_kept(scene, cameras, weights)
     return _paint(scene, references, cameras, weights, known)
@@ -379,7 +384,9 @@ def _find_present(
     return PaintedViews(tuple(cameras), colour, weights, mask)
 
 
-def _bake_draft(scene: _Scene, painted: PaintedViews, projected: PaintedViews | None) -> Texture:
+def _bake_draft(
+    scene: _Scene, painted: PaintedViews | None, projected: PaintedViews | None
+) -> Texture:
     """A small texture of what there is so far."""
     size = min(_DRAFT_SIZE_PX, texture_size_of(scene.target, scene.config))
     with scene.progress.stage("bake"):
@@ -387,25 +394,31 @@ def _bake_draft(scene: _Scene, painted: PaintedViews, projected: PaintedViews | 
 
 
 def _bake(
-    scene: _Scene, painted: PaintedViews, projected: PaintedViews | None, size: int
+    scene: _Scene, painted: PaintedViews | None, projected: PaintedViews | None, size: int
 ) -> Texture:
-    """Enlarge the painted pictures, then bake all into a texture of some size."""
+    """Bring what there is to one size, then bake it into a texture."""
+    parts: list[PaintedViews] = []
+    if painted is not None:
+        view_size = scene.networks.defaults.view_size
+        is_fine = projected is None and view_size > 2 * size
+        parts.append(_enlarge(scene, painted, view_size if is_fine else scene.bake_px))
+    if projected is not None:
+        parts.append(projected)
+    views = parts[0] if len(parts) == 1 else join_views(*parts)
+    config = replace(scene.config.bake, texture_size=size)
+    return bake_texture(scene.mesh, views, config, scene.progress, device=scene.device)
+
+
+def _enlarge(scene: _Scene, painted: PaintedViews, size: int) -> PaintedViews:
+    """Painted views in another size, colours continued beyond the outlines."""
     defaults, mask = scene.networks.defaults, painted.mask
     if mask is None:
         mask = torch.ones(painted.colour.shape[:3], dtype=torch.bool, device=scene.device)
-    enlarged = scene.bake_px
-    if projected is None and defaults.view_size > 2 * size:
-        enlarged = defaults.view_size
-    colour = upscale_colours(painted.colour, mask, enlarged)
     cameras = painted.cameras
     if defaults.is_corner_aligned:
         rendered = defaults.view_size * defaults.supersample
         cameras = tuple(align_corners(camera, rendered) for camera in cameras)
-    config = replace(scene.config.bake, texture_size=size)
-    views = PaintedViews(cameras, colour, painted.weights)
-    if projected is not None:
-        views = join_views(views, projected)
-    return bake_texture(scene.mesh, views, config, scene.progress, device=scene.device)
+    return PaintedViews(cameras, upscale_colours(painted.colour, mask, size), painted.weights)
 
 
 def finish_picture(

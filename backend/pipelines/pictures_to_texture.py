@@ -67,7 +67,7 @@ def project_texture(
         warnings = (*mapped.warnings, *pictures.warnings, *projection.warnings)
         if projection.cameras:
             views = project_pictures(
-                mesh, projection, None, PICTURE_SIZE_PX, progress, device, is_lit=True
+                mesh, projection, PICTURE_SIZE_PX, progress, device, is_lit=True
             )
             views = add_mirrored(mesh, views, progress, device)
         else:

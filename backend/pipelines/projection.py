@@ -13,7 +13,6 @@ from ..progress import Progress
 from ..render.align import AlignConfig, AlignedCamera, find_camera, warp_picture
 from ..render.maps import decode_normals
 from ..render.views import RenderConfig, make_surface, render_views
-from ..texture.show import show_texture
 
 PROJECTED_WEIGHT = 100.0
 """Trust in what a picture shows: slanted, it still knows more than a network that sees it well."""
@@ -82,7 +81,6 @@ def align_pictures(
 def project_pictures(
     mesh: Mesh,
     projection: Projection,
-    guess: FloatArray | None,
     size_px: int,
     progress: Progress,
     device: torch.device,
@@ -92,10 +90,8 @@ def project_pictures(
     """Make painted views of pictures.
 
     Args:
-        mesh: In the painting frame, with UVs.
+        mesh: In the painting frame.
         projection: At least one picture with its camera.
-        guess: `[T, T, 3]` sRGB texture whose colours are about right, to tell light from colour,
-            or None.
         size_px: Edge of the views S.
         progress: Told after each view.
         device: Where to compute.
@@ -109,9 +105,6 @@ def project_pictures(
     """
     views = render_views(mesh, projection.views_from, RenderConfig(size_px), progress, device)
     normals = find_shading_normals(mesh, views)  # [V, S, S, 3]
-    shown = None
-    if guess is not None and mesh.uv is not None:
-        shown = show_texture(views, mesh.uv, torch.from_numpy(guess))  # [V, S, S, 3]
     colours, masks = [], []
     for index, (pixels, aligned) in enumerate(
         zip(projection.pictures, projection.cameras, strict=True)
@@ -120,8 +113,7 @@ def project_pictures(
         mask = shrink_mask(warped[..., 3] > _LEAST_ALPHA) & views.mask[index]
         colour = warped[..., :3]
         if is_lit:
-            present = None if shown is None else shown[index]
-            colour = remove_shading(colour, normals[index], mask, present)
+            colour = remove_shading(colour, normals[index], mask)
         colours.append(colour)
         masks.append(mask)
     weights = (PROJECTED_WEIGHT,) * len(colours)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -80,3 +81,12 @@ def test_everything_free_samples_as_without_holding():
         lambda *_: None,
     )
     assert torch.allclose(held, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [DDIM, LCM])
+def test_a_network_may_be_told_the_known_part_without_noise(kind):
+    sampler = replace(holding(kind), is_noised=False)
+    out, shown = run(sampler)
+    assert all(torch.equal(x[..., 32:], sampler.known[..., 32:]) for x in shown)
+    assert shown[0][..., :32].std() == pytest.approx(1, abs=0.05)
+    assert torch.equal(out[..., 32:], sampler.known[..., 32:])

@@ -195,3 +195,23 @@ def test_cancel_is_seen_between_steps():
     with pytest.raises(CancelledError):
         paint(painter, progress=progress)
     assert len(painter.calls) == 2
+
+
+def test_a_model_that_is_told_what_is_known_sees_it_clean_and_the_background_always():
+    blue = torch.tensor((0.1, 0.3, 0.9))
+    mask = torch.zeros(VIEWS, SIZE, SIZE, dtype=torch.bool)
+    mask[0] = True
+    colour = blue.expand(VIEWS, SIZE, SIZE, 3)
+    known = PaintedViews(tuple(make_cameras()), colour, (1.0,) * VIEWS, mask)
+    painter, alone = MeanPainter(), MeanPainter()
+    options = {"sampler": "ddim", "is_told_known": True}
+    painted = paint(painter, known=known, **options)
+    paint(alone, **options)
+    inside = painted.mask[0]
+    assert torch.allclose(painted.colour[0][inside], blue, atol=1e-5)
+    middle = (SIZE // 4, SIZE // 4)
+    for call in painter.calls:  # latents are pictures in -1..1 of half the size
+        assert torch.allclose(call["sample"][0, 0, :, *middle], blue * 2 - 1, atol=1e-5)
+    for call in alone.calls:
+        assert torch.allclose(call["sample"][0, :, :, 0, 0], torch.tensor(1.0))
+        assert not torch.allclose(call["sample"][0, 0, :, *middle], blue * 2 - 1, atol=0.05)

@@ -45,14 +45,11 @@ def error(colour: Tensor, truth: Tensor, mask: Tensor) -> float:
     return float((linear_to_srgb(light) - truth[mask]).abs().mean())
 
 
-@pytest.mark.parametrize("has_guess", [True, False])
-def test_error_of_a_lit_picture_is_at_least_halved(has_guess):
+def test_error_of_a_lit_picture_is_at_least_halved():
     normals, mask = make_ball()
     albedo = make_albedo()
     lit = light_up(albedo, normals, (1.05, 1.0, 0.92))
-    # A guess knows colours on the whole, but neither the pattern nor the emblem.
-    guess = albedo[mask].mean(0).expand_as(albedo) if has_guess else None
-    result = remove_shading(lit, normals, mask, guess)
+    result = remove_shading(lit, normals, mask)
     assert error(result, albedo, mask) < 0.5 * error(lit, albedo, mask)
     assert torch.equal(result[~mask], lit[~mask])
 
@@ -60,17 +57,15 @@ def test_error_of_a_lit_picture_is_at_least_halved(has_guess):
 def test_picture_without_shading_keeps_its_colours():
     normals, mask = make_ball()
     albedo = make_albedo()
-    assert (remove_shading(albedo, normals, mask, albedo) - albedo).abs().max() < 0.01
-    alone = remove_shading(albedo, normals, mask, None)
-    assert (alone - albedo)[mask].abs().mean() < 0.04
+    result = remove_shading(albedo, normals, mask)
+    assert (result - albedo)[mask].abs().mean() < 0.04
 
 
 def test_emblem_keeps_its_contrast():
     normals, mask = make_ball()
     albedo = make_albedo()
     lit = light_up(albedo, normals)
-    guess = albedo[mask].mean(0).expand_as(albedo)
-    result = remove_shading(lit, normals, mask, guess)
+    result = remove_shading(lit, normals, mask)
     # At an edge of the pattern the light is the same on both sides, so the ratio must stay.
     for row, left, right in ((30, 47, 48), (48, 39, 40), (70, 31, 32)):
         before, after = (
@@ -80,27 +75,26 @@ def test_emblem_keeps_its_contrast():
         assert after == pytest.approx(before, rel=0.08)
 
 
-def test_bright_saturated_colours_are_not_darkened_by_a_dark_guess():
+def test_bright_saturated_colours_are_not_darkened():
     normals, mask = make_ball()
     yellow = torch.tensor([0.9, 0.8, 0.3]).expand(SIZE, SIZE, 3)
     lit = light_up(yellow, normals)
-    dull = torch.tensor([0.45, 0.45, 0.35]).expand(SIZE, SIZE, 3)
-    result = remove_shading(lit, normals, mask, dull)
+    result = remove_shading(lit, normals, mask)
     bright = lit[mask].quantile(0.75, dim=0)
     assert (result[mask].median(0).values > 0.88 * bright).all()
-    assert result[mask].std(0).max() < 0.25 * lit[mask].std(0).max()
+    assert result[mask].std(0).max() < 0.3 * lit[mask].std(0).max()
 
 
 def test_too_little_to_see_changes_nothing():
     normals, mask = make_ball()
     black = torch.zeros(SIZE, SIZE, 3)
-    assert torch.equal(remove_shading(black, normals, mask, None), black)
-    assert torch.equal(remove_shading(black, normals, torch.zeros_like(mask), black), black)
+    assert torch.equal(remove_shading(black, normals, mask), black)
+    assert torch.equal(remove_shading(black, normals, torch.zeros_like(mask)), black)
 
 
 def test_repeats_exactly_and_stays_in_range():
     normals, mask = make_ball()
     lit = light_up(make_albedo(), normals)
-    first = remove_shading(lit, normals, mask, None)
-    assert torch.equal(first, remove_shading(lit, normals, mask, None))
+    first = remove_shading(lit, normals, mask)
+    assert torch.equal(first, remove_shading(lit, normals, mask))
     assert first.min() >= 0 and first.max() <= 1

@@ -16,8 +16,9 @@ from backend.weights.load import read_shards, take_part, widen_state
 from tests.unit.training.made_props import write_props
 from training import export_paint, paint
 from training.checkpoints import load_shards
-from training.paint import PaintTraining, near_object
+from training.paint import PaintTraining
 from training.paint_autoencoder import AutoencoderTraining
+from training.paint_latents import KnownParts, draw_known, find_free
 
 AUTOENCODER = AutoencoderConfig(
     block_out_channels=(8, 8, 16), layers_per_block=1, norm_num_groups=4
@@ -86,14 +87,15 @@ def test_a_run_writes_networks_that_load_and_a_log_with_measures(finished):
     assert config.scaling_factor != 1
     rows = [json.loads(line) for line in (out / "paint_log.jsonl").read_text().splitlines()]
     measured = [row for row in rows if "psnr_back" in row]
-    assert {tuple(row["settings"]) for row in measured} >= {(1, None), (8, 2.0)}
+    assert {tuple(row["settings"]) for row in measured} >= {(1, None, False), (4, 1.5, True)}
     assert all(0 < row["psnr"] < 60 for row in measured)
     assert (out / "paint_sheet.png").stat().st_size > 1000
 
 
 def test_the_scale_gives_the_latents_unit_variance(finished):
     run, _, _ = finished
-    latents = run.held_latents.clean[0, 0, :6][run.held_latents.near[0, :6].expand(-1, 4, -1, -1)]
+    touched = run.held_latents.touched[0, :6, None].expand(-1, 4, -1, -1)
+    latents = run.held_latents.clean[0, 0, :6][touched]
     assert 0.3 < float(latents.float().std()) < 2
 
 
@@ -136,11 +138,28 @@ def test_the_export_refuses_another_scale_than_the_variant_declares(
         export_paint.export_paint(out, tmp_path)
 
 
-def test_the_object_and_its_border_count_fully():
-    coverage = torch.zeros(1, 16, 16)
-    coverage[0, 8, 8] = 1
-    near = near_object(coverage, 4)[0, 0]  # [4, 4]
-    assert near.int().tolist() == [[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]]
+def test_what_is_not_known_of_the_object_is_painted_with_its_neighbours():
+    touched, seen = torch.zeros(2, 1, 1, 8, 8, dtype=torch.bool)
+    touched[..., 4, 2:6] = True
+    seen[..., 4, 2:4] = True
+    free = find_free(seen, touched)[0, 0]
+    expected = torch.zeros(8, 8, dtype=torch.bool)
+    expected[3:6, 3:7] = True
+    assert torch.equal(free, expected)
+
+
+def test_objects_know_what_one_or_both_references_show_or_nothing():
+    seen = torch.zeros(64, 2, 2, 16, 16, dtype=torch.bool)
+    seen[:, :, 0, :8], seen[:, :, 1, 8:] = True, True
+    generator = torch.Generator().manual_seed(0)
+    known = draw_known(seen, KnownParts(hole_share=0.0), generator)
+    upper, lower = known[:, 0, :8].all((1, 2)), known[:, 0, 8:].all((1, 2))
+    assert torch.equal(known.any(3).any(2).any(1), upper)
+    assert not (lower & ~upper).any()
+    assert 0.6 < upper.float().mean() < 0.95
+    assert 0.1 < lower.float().mean() < 0.5
+    holes = draw_known(seen, KnownParts(nothing_chance=0.0), generator)
+    assert 0.02 < 1 - holes[:, :, :8].float().mean() < 0.2
 
 
 def test_settings_files_know_every_name(tmp_path):

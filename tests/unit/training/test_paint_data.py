@@ -8,12 +8,12 @@ from backend.render.camera import STANDARD_VIEWS_DEG
 from tests.unit.training.made_props import SHAPES, write_props
 from training.paint_data import (
     draw_recolouring,
-    load_paint_props,
     make_paint_entries,
     over_white,
     recolour,
-    render_painting_views,
 )
+from training.paint_views import load_paint_props, render_painting_views
+from training.paint_visible import find_seen
 
 CUBE, BALL = list(SHAPES).index("cube"), list(SHAPES).index("ball")
 SIZE = 64
@@ -75,7 +75,7 @@ def test_entries_have_two_references_and_the_standard_labels_first(source):
     shapes = torch.tensor([CUBE, BALL, BALL])
     generator = torch.Generator().manual_seed(0)
     entries = make_paint_entries(
-        source, shapes, torch.eye(3).expand(3, 3, 3), 32, 2, generator, batch=2
+        source, shapes, torch.eye(3).expand(3, 3, 3), 32, 2, generator, 4, batch=2
     )
     assert entries.colour.shape == (3, 8, 32, 32, 4)
     assert entries.reference.shape == (3, 2, 32, 32, 4)
@@ -103,3 +103,30 @@ def test_what_is_not_covered_is_white():
     found = over_white(pixels)
     assert torch.allclose(found[0, :, 0, 0], torch.tensor([-0.6, -0.2, 0.2]))
     assert torch.equal(found[0, :, 0, 1], torch.ones(3))
+
+
+def seen_of(source, shape, azimuth, elevation=0.0):
+    angles = torch.tensor(STANDARD_VIEWS_DEG, dtype=torch.float32)[None]
+    reference = torch.tensor([[[azimuth, elevation]]])
+    seen, touched = find_seen(
+        source, torch.tensor([shape]), torch.eye(3)[None], angles, reference, SIZE, 4
+    )
+    return seen[0, :, 0], touched[0]  # [6, h, w] each
+
+
+def test_a_reference_shows_the_sides_that_face_it(source):
+    seen, touched = seen_of(source, CUBE, 45.0)
+    shares = [(seen[v] & touched[v]).sum() / touched[v].sum() for v in range(6)]
+    # Front and right; of the other sides only latents on the outline, beside the background.
+    assert shares[0] > 0.95
+    assert shares[1] > 0.95
+    assert max(shares[2:]) < 0.05
+    assert seen[~touched].all()  # background is always known
+
+
+def test_a_ball_is_seen_where_it_faces_the_reference(source):
+    seen, touched = seen_of(source, BALL, 0.0)
+    front, side, back = (float((seen[v] & touched[v]).sum() / touched[v].sum()) for v in (0, 1, 2))
+    assert front > 0.65
+    assert 0.3 < side < 0.5
+    assert back < 0.02

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the painting network is trained to do: continue what is known of several views."""
+
+import torch
+from torch import Tensor
+
+from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+
+
+class PaintLoss(torch.nn.Module):
+    """The forward pass of one step, as one module so that it compiles as one graph."""
+
+    def __init__(self, network: MultiviewUNet, signals: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.signals: Tensor
+        self.register_buffer("signals", signals)
+
+    def forward(
+        self,
+        clean: Tensor,
+        given: Tensor,
+        free: Tensor,
+        reference: Tensor,
+        geometry: Tensor,
+        labels: Tensor,
+        keep: Tensor,
+        noise: Tensor,
+        timestep: Tensor,
+    ) -> Tensor:
+        """Mean squared error of the velocity where the network paints.
+
+        Args:
+            clean: `[B, V, C, h, w]` latents.
+            given: `[B, V, C, h, w]` what is known instead of noise where nothing is painted.
+            free: `[B, V, 1, h, w]` bool, where the network paints.
+            reference: `[B, R, C, h, w]` latents.
+            geometry: `[B, V, 2 C, h, w]` latents of the maps.
+            labels: `[B, V]` of the cameras.
+            keep: `[B]` 1, or 0 where the reference is dropped.
+            noise: `[B, V, C, h, w]`.
+            timestep: `[B]` int64.
+        """
+        network, wide = self.network, keep[:, None, None]
+        # A dropped picture is one of zeros, unread, without text: as the guided sampler builds it.
+        reference = (reference * wide[..., None, None]).to(network.text.dtype)
+        wide = wide.to(network.text.dtype)
+        tokens = network.encode_reference(reference)
+        signal = self.signals[timestep].view(-1, 1, 1, 1, 1)  # [B, 1, 1, 1, 1]
+        data_part, noise_part = signal.sqrt(), (1 - signal).sqrt()
+        noisy = torch.where(free, data_part * clean + noise_part * noise, given)
+        velocity = data_part * noise - noise_part * clean
+        times = timestep.repeat_interleave(clean.shape[1])  # [B*V]
+        noisy, geometry, keep = (x.to(network.text.dtype) for x in (noisy, geometry, keep))
+        out = network(noisy, times, geometry, labels, tokens, network.text * wide, keep)
+        weight = free.float()
+        error = (out.float() - velocity).square().mean(2, keepdim=True) * weight
+        return error.sum() / weight.sum().clamp(min=1)
