@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns command-line words into jobs and their results into files, lines and exit codes.
 
-Exit codes: 0 done, 2 bad input (one line on stderr), 1 any other error (one line), 130 Ctrl-C.
+Exit codes: 0 done, 2 bad input (a line on stderr for each mistake), 1 any other error (one line)
+or failed jobs of a batch, 130 Ctrl-C.
 """
 
+import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -11,7 +14,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
+from .batch.command import Hooks, read_batch_request, run_batch
+from .batch.events import Event, Narrator, Refused, encode_event
+from .batch.interrupts import Interrupts
 from .client.arguments import FLAGS, JobRequest, Parser, make_parser, read_request, unwritable
 from .client.environment import check_environment, find_models_folder, find_python
 from .client.in_process import InProcess
@@ -41,6 +48,7 @@ STAGE_TEXTS = {
     "paint": "Painting",
     "bake": "Baking the texture",
     "write": "Writing the mesh",
+    "thumbnail": "Drawing small pictures",
 }
 _JOBS = ("generate", "retexture", "bake")
 _POLL_S = 0.02
@@ -49,18 +57,21 @@ _POLL_S = 0.02
 def main(
     argv: Sequence[str] | None = None,
     prog: str = "python -m backend",
-    make_worker: MakeWorker = InProcess,
+    make_worker: MakeWorker | None = None,
     on_result: OnResult | None = None,
     is_online_allowed: bool = True,
+    hooks: Hooks | None = None,
 ) -> int:
     """Run one command.
 
     Args:
         argv: The words after the program's name; None takes the process's own.
         prog: The program's name in help texts.
-        make_worker: Device name -> worker that is not started.
+        make_worker: Device name -> worker that is not started; None takes one in this process,
+            and for `batch` a process of its own, which may die.
         on_result: Called with a finished job while the job's files are still there.
         is_online_allowed: Whether `fetch` may download.
+        hooks: What `batch` does besides.
 
     Returns:
         The exit code.
@@ -68,7 +79,9 @@ def main(
     try:
         args = make_parser(prog).parse_args(argv)
         if args.command in _JOBS:
-            _do_job(read_request(args), make_worker, on_result)
+            _do_job(read_request(args), make_worker or InProcess, on_result)
+        elif args.command == "batch":
+            return _do_batch(args, make_worker, hooks)
         elif args.command == "models":
             _list_models()
         elif args.command == "fetch":
@@ -156,6 +169,34 @@ def _do_job(request: JobRequest, make_worker: MakeWorker, on_result: OnResult | 
         raise
     shutil.rmtree(root, ignore_errors=True)
     _print_result(request, result)
+
+
+def _do_batch(args: argparse.Namespace, make_worker: MakeWorker | None, hooks: Hooks | None) -> int:
+    """Run a batch; its events go to stdout, errors of the list also to stderr."""
+    request = read_batch_request(args)
+    narrator = Narrator(_say, STAGE_TEXTS)
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Refused):
+            _say(f"{event.place}: {event.message} {event.hint}", sys.stderr)
+        if request.is_json:
+            _say(encode_event(event))
+        else:
+            narrator.tell(event)
+
+    def on_first() -> None:
+        _say("Stopping after this job; press Ctrl-C again to stop at once.", sys.stderr)
+
+    return run_batch(request, make_worker, on_event, Interrupts(on_first), hooks)
+
+
+def _say(line: str, stream: TextIO | None = None) -> None:
+    """Print a line whatever is in it; a reader who has gone away does not end the work."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = line.encode(encoding, "backslashreplace").decode(encoding)
+    with contextlib.suppress(BrokenPipeError):
+        print(text.replace("\n", " "), file=stream, flush=True)
 
 
 class _Reporter:

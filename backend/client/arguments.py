@@ -60,6 +60,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         ("generate", "make a textured mesh from a picture", add_generate_arguments),
         ("retexture", "paint a mesh from a picture", add_retexture_arguments),
         ("bake", "bake painted views into a mesh's texture", add_bake_arguments),
+        ("batch", "make all that a list asks for", add_batch_arguments),
     ):
         add(commands.add_parser(name, help=text, allow_abbrev=False))
     commands.add_parser("models", help="list the models", allow_abbrev=False)
@@ -76,18 +77,33 @@ def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="reference picture (front)")
     _add_common_arguments(parser)
     _add_view_arguments(parser)
-    presets = sorted(path.stem for path in PRESET_FOLDER.glob("*.json"))
-    parser.add_argument("--preset", metavar="NAME", help=f"start from: {', '.join(presets)}")
-    settings = parser.add_argument_group("settings")
-    _add_settings(settings, lambda group, name: True)
-    settings.add_argument(
-        "--no-texture",
-        action="store_const",
-        const="none",
-        dest="texture",
-        default=argparse.SUPPRESS,
-        help="leave the mesh bare",
+    _add_all_settings(parser, "settings")
+
+
+def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `batch`; the settings are those of jobs that do not say otherwise."""
+    parser.add_argument(
+        "jobs",
+        type=Path,
+        metavar="JOBS",
+        help="folder of pictures, .csv or .jsonl file, see docs/manual/batch.md",
     )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to fill")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        dest="is_resumed",
+        help="keep what is finished, do the rest",
+    )
+    _add_machine_arguments(parser, "print one JSON object per event")
+    parser.add_argument(
+        "--retries",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often a job is tried again when its worker process ends (default: 1)",
+    )
+    _add_all_settings(parser, "settings of jobs that do not say otherwise")
 
 
 def add_retexture_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,8 +166,28 @@ def unwritable(out: Path, error: OSError) -> InputError:
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.glb", help="mesh to write")
+    _add_machine_arguments(parser, "print one JSON line")
+
+
+def _add_machine_arguments(parser: argparse.ArgumentParser, json_text: str) -> None:
     parser.add_argument("--device", default="auto", help="auto, cuda:0, mps or cpu (default: auto)")
-    parser.add_argument("--json", action="store_true", dest="is_json", help="print one JSON line")
+    parser.add_argument("--json", action="store_true", dest="is_json", help=json_text)
+
+
+def _add_all_settings(parser: argparse.ArgumentParser, title: str) -> None:
+    """Add a flag for the preset and for every setting."""
+    presets = sorted(path.stem for path in PRESET_FOLDER.glob("*.json"))
+    parser.add_argument("--preset", metavar="NAME", help=f"start from: {', '.join(presets)}")
+    settings = parser.add_argument_group(title)
+    _add_settings(settings, lambda group, name: True)
+    settings.add_argument(
+        "--no-texture",
+        action="store_const",
+        const="none",
+        dest="texture",
+        default=argparse.SUPPRESS,
+        help="leave the mesh bare",
+    )
 
 
 def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
