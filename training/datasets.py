@@ -6,9 +6,11 @@ Everything lives on one device and is made there anew for every step: points and
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,6 +82,11 @@ def load_props(
         stride: Read every `stride`-th shape.
     """
     props = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[::stride][:limit]
+    return join_props(props, device)
+
+
+def join_props(props: Sequence[Any], device: torch.device) -> Props:
+    """Put props as the reader gives them, or made like these, end to end onto the device."""
     corners = [p.vertices[p.faces] for p in props]
     edges = [_sharp_edges(p.vertices, p.faces) for p in props]
 

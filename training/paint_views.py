@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a props archive into pictures by the painting cameras: colours, normals, positions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ from torch.nn import functional
 
 from backend.render.camera import camera_axes
 from backend.render.rasterize import interpolate, rasterize
-from training.datasets import Props, load_props, load_reader
+from training.datasets import Props, join_props, load_reader
 from training.pictures import triangles_of
 
 DIAMETER = 1.15
@@ -37,15 +39,20 @@ class PaintProps:
 
 
 def load_paint_props(
-    folder: Path, split: str, device: torch.device, limit: int | None = None
+    folder: Path,
+    split: str,
+    device: torch.device,
+    limit: int | None = None,
+    others: Sequence[Any] = (),
 ) -> PaintProps:
-    """Read one split onto the device; see `load_props`."""
+    """Read one split onto the device, see `load_props`, and append others made like its props."""
     loaded = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[:limit]
+    loaded = [*loaded, *others]
     offsets = np.cumsum([0] + [len(p.vertices) for p in loaded])
     vertex = np.concatenate(
         [p.faces.astype(np.int64) + base for p, base in zip(loaded, offsets[:-1], strict=True)]
     )
-    props = load_props(folder, split, device, limit)
+    props = join_props(loaded, device)
     return PaintProps(props, torch.tensor(vertex, device=device), int(offsets[-1]))
 
 
