@@ -149,6 +149,15 @@ def find_left_over(folder: Path) -> dict[Path, list[SavedJob]]:
     return found
 
 
+def find_owed(folder: Path) -> list[SavedJob]:
+    """The jobs that any program owes, whether it lives or has ended."""
+    found: list[SavedJob] = []
+    for path in folder.glob(f"{_PREFIX}*.json"):
+        with suppress(OSError, UnicodeDecodeError, InputError):
+            found += decode_jobs(path.read_text(encoding="utf-8"))
+    return found
+
+
 def claim_left_over(path: Path) -> bool:
     """Take the jobs of such a file over: the file is removed.
 
