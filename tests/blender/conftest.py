@@ -24,6 +24,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "bl_ext.user_default.maquette"
 REPORTS, ZIP = "MAQUETTE_TEST_REPORTS", "MAQUETTE_TEST_ZIP"
+# Another Python for workers, where that of the tests has Blender but not the worker's packages.
+WORKER = "MAQUETTE_TEST_WORKER"
 IS_CHILD = REPORTS in os.environ
 TIME_LIMIT_S = 240
 _zip = pytest.StashKey[Path]()
@@ -64,6 +66,7 @@ def _run_child(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     environment |= {
         REPORTS: str(reports),
+        WORKER: os.environ.get(WORKER, sys.executable),
         ZIP: str(_built_zip(config, tmp_path_factory)),
         "BLENDER_USER_RESOURCES": str(folder / "user"),
         "OMP_NUM_THREADS": "1",
@@ -192,7 +195,8 @@ def use_worker(addon: SimpleNamespace, tmp_path: Path) -> Callable[[str], None]:
     def use(words: str) -> None:
         script = tmp_path / f"python-{len(list(tmp_path.iterdir()))}"
         root = shlex.quote(str(ROOT))
-        run = f"exec env PYTHONPATH={root} {shlex.quote(sys.executable)} {words}"
+        python = shlex.quote(os.environ[WORKER])
+        run = f"exec env PYTHONPATH={root} {python} {words}"
         script.write_text(f"#!/bin/sh\ncd {root} && {run}\n", encoding="utf-8")
         script.chmod(0o755)
         addon.preferences.python_path = str(script)
