@@ -3,7 +3,7 @@
 
 import bpy
 
-from . import environment, generate, presets, queue, texture
+from . import environment, generate, lists, presets, queue, texture
 
 # Parents before their children.
 CLASSES = (
@@ -11,6 +11,7 @@ CLASSES = (
     *generate.CLASSES,
     *texture.CLASSES,
     *queue.CLASSES,
+    *lists.CLASSES,
     *environment.CLASSES,
 )
 

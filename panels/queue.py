@@ -4,9 +4,11 @@
 import textwrap
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .. import preferences, session
 from ..backend.cli import STAGE_TEXTS
+from ..session_jobs import CANCELLING, RUNNING, Entry
 
 STAGES = {
     **STAGE_TEXTS,
@@ -18,7 +20,7 @@ _PIXELS_PER_CHARACTER = 7.0
 
 
 class MAQUETTE_PT_queue(bpy.types.Panel):
-    """Generate, progress, Cancel, errors."""
+    """Generate, variants, progress, errors."""
 
     bl_label = "Generate"
     bl_space_type = "VIEW_3D"
@@ -30,41 +32,58 @@ class MAQUETTE_PT_queue(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, now = self.layout, session.current()
+        row = layout.row()
+        row.scale_y = 1.6
+        row.operator("maquette.generate", icon="MESH_MONKEY")
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(context.scene.maquette, "variants")
         if now.is_running:
             _draw_progress(layout, now)
-        else:
-            row = layout.row()
-            row.scale_y = 1.6
-            row.operator("maquette.generate", icon="MESH_MONKEY")
         status = now.status
         if status.error:
-            _draw_message(layout, context, (status.error, status.hint), "ERROR")
+            draw_message(layout, context, (status.error, status.hint), "ERROR")
             _draw_remedy(layout, status.code)
         elif now.setup_error:
             error = now.setup_error
-            _draw_message(layout, context, (error.message, error.hint), "ERROR", False)
+            draw_message(layout, context, (error.message, error.hint), "ERROR", False)
             _draw_remedy(layout, error.code)
         elif status.notes:
-            _draw_message(layout, context, status.notes, "INFO")
+            draw_message(layout, context, status.notes, "INFO")
 
 
 def _draw_progress(layout: bpy.types.UILayout, now: session.Session) -> None:
-    """The stage's bar with the seconds left, and Cancel."""
+    """The running job's bar with its stage and the seconds left, and Cancel for it."""
+    running = next(iter(now.jobs.with_state(RUNNING, CANCELLING)), None)
     status = now.status
-    text = STAGES.get(status.stage, status.stage.capitalize())
-    if now.is_waiting_to_place:
-        text = "Leave the edit mode or wait for the render"
-    elif status.seconds_left is not None:
-        text = f"{text}, {status.seconds_left:.0f} s left"
+    if running is not None:
+        text = progress_text(running)
+    elif status.stage == "place":
+        text = iface_("Leave the edit mode or wait for the render")
+    else:
+        text = iface_(STAGES["start"])
     if now.num_waiting:
-        text = f"{text} ({now.num_waiting} more)"
+        text += " " + iface_("({count} more)").format(count=now.num_waiting)
     row = layout.row(align=True)
-    row.scale_y = 1.6
     row.progress(factor=status.fraction, text=text)
-    row.operator("maquette.cancel", text="", icon="X")
+    if status.stage != "place":
+        cancel = row.operator("maquette.cancel", text="", icon="X")
+        cancel.job_id = running.job_id if running else ""
 
 
-def _draw_message(
+def progress_text(entry: Entry) -> str:
+    """The stage of a running job and the seconds that it has left."""
+    report = entry.job.progress
+    stage = "cancel" if entry.state == CANCELLING else report.stage if report else "start"
+    text = str(iface_(STAGES.get(stage, stage.capitalize())))
+    if report is None or report.seconds_left is None or stage == "cancel":
+        return text
+    seconds = iface_("{seconds} s left").format(seconds=round(report.seconds_left))
+    return f"{text}, {seconds}"
+
+
+def draw_message(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
     texts: tuple[str, ...],

@@ -19,7 +19,7 @@ class Layout:
     def __init__(self, bpy):
         self._bpy = bpy
         self.words, self.operators, self.properties, self.factors = [], [], [], []
-        self.made = None
+        self.made = []
 
     def _part(self, **_):
         return self
@@ -33,7 +33,7 @@ class Layout:
         function = self._bpy.types.UILayout.bl_rna.functions["label"]
         assert icon in function.parameters["icon"].enum_items, icon
 
-    def label(self, text="", icon="NONE"):
+    def label(self, text="", icon="NONE", translate=True):
         self._check_icon(icon)
         self.words.append(text)
 
@@ -57,12 +57,31 @@ class Layout:
         self.factors.append(factor)
         self.words.append(text)
 
+    def template_list(self, kind, _name, data, name, active_data, active_name, rows=5):
+        assert isinstance(getattr(active_data, active_name), int)
+        for item in getattr(data, name):
+            getattr(self._bpy.types, kind).draw_item(
+                None, SimpleNamespace(), self, data, item, 0, active_data, active_name
+            )
+
     def operator(self, name, text=None, icon="NONE", emboss=True, translate=True):
         self._check_icon(icon)
         group, _, operator = name.partition(".")
         getattr(getattr(self._bpy.ops, group), operator).get_rna_type()
         self.operators.append(name)
-        return SimpleNamespace()
+        self.made.append(SimpleNamespace())
+        return self.made[-1]
+
+
+def make_context(bpy, width_px=WIDE_PX):
+    """What panels ask of the context, which has no region here."""
+    return SimpleNamespace(
+        scene=bpy.context.scene,
+        object=bpy.context.object,
+        window_manager=bpy.context.window_manager,
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
+        region=SimpleNamespace(width=width_px),
+    )
 
 
 @pytest.fixture
@@ -71,14 +90,8 @@ def draw(bpy, addon):
 
     def run(name, width_px=WIDE_PX):
         layout = Layout(bpy)
-        context = SimpleNamespace(
-            scene=bpy.context.scene,
-            object=bpy.context.object,
-            preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
-            region=SimpleNamespace(width=width_px),
-        )
         panel = getattr(bpy.types, f"MAQUETTE_PT_{name}")
-        panel.draw(SimpleNamespace(layout=layout), context)
+        panel.draw(SimpleNamespace(layout=layout), make_context(bpy, width_px))
         return layout
 
     return run
@@ -91,7 +104,7 @@ def test_every_setting_is_in_one_panel(bpy, addon, draw):
     shown = [name for panel in PANELS for name in draw(panel).properties]
     assert len(shown) == len(set(shown))
     own = {"image", "image_left", "image_back", "image_right", "size_m"}
-    own |= {"retexture_atlas", "retexture_mask", "mask_image", "keep_colours"}
+    own |= {"variants", "retexture_atlas", "retexture_mask", "mask_image", "keep_colours"}
     assert set(shown) == own | set(setting_names())
 
 
@@ -122,7 +135,7 @@ def test_painting_shows_its_stages_and_the_jobs_that_wait(bpy, addon, draw, use_
     while now.is_running:
         layout = draw("queue")
         seen += layout.words
-        assert layout.operators == ["maquette.cancel"]
+        assert layout.operators[:2] == ["maquette.generate", "maquette.cancel"]
         addon.handlers.poll_session()
         time.sleep(0.02)
     assert any(text.endswith("(2 more)") for text in seen)
