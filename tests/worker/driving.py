@@ -14,6 +14,7 @@ from backend.protocol import Message
 ROOT = Path(__file__).resolve().parents[2]
 TINY_WORKER = [sys.executable, *PYTHON_FLAGS, str(ROOT / "tests/worker/tiny_worker.py")]
 FAKE_WORKER = [sys.executable, *PYTHON_FLAGS, str(ROOT / "tests/fake_worker.py")]
+BATCH_WORKER = [sys.executable, *PYTHON_FLAGS, str(ROOT / "tests/worker/batch_worker.py")]
 TIME_LIMIT_S = 40.0
 
 
