@@ -37,18 +37,36 @@ _SET_UP_HINT = (
 )
 # Threads that spin while they wait fight with Blender's own for the same cores.
 _SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+# Where the hub's client, torch, and the compilers of the drivers write unless they are told.
+_CACHE_FOLDERS = {
+    "HF_HOME": "huggingface",
+    "TORCH_HOME": "torch",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+    "CUDA_CACHE_PATH": "cuda",
+    "MIOPEN_USER_DB_PATH": "miopen",
+    "MIOPEN_CUSTOM_CACHE_DIR": "miopen",
+    "XDG_CACHE_HOME": "other",
+}
 _PROBE = """
 import importlib, json, platform, sys
 from importlib import metadata
-versions, missing = {"python": platform.python_version()}, {}
+versions, missing, device = {"python": platform.python_version()}, {}, ""
 for module, package in json.loads(sys.argv[1]).items():
     try:
         importlib.import_module(module)
         versions[package] = metadata.version(package)
     except Exception as error:
         missing[package] = f"{type(error).__name__}: {error}"
-print(json.dumps({"versions": versions, "missing": missing}))
+if "torch" in versions:
+    import torch
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name(0)
+    elif torch.backends.mps.is_available():
+        device = "Apple GPU"
+print(json.dumps({"versions": versions, "missing": missing, "device": device}))
 """
+PROCESSOR = "Processor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +76,21 @@ class EnvironmentState:
     Attributes:
         python: Its Python.
         versions: Package name -> version, Python included.
+        device: What it computes on: the GPU's name, or `PROCESSOR`.
     """
 
     python: Path
     versions: dict[str, str]
+    device: str = PROCESSOR
 
 
-def find_python(preferred: str = "") -> Path:
+def find_python(preferred: str = "", installed: Path | None = None) -> Path:
     """The Python of the worker's environment.
 
     Args:
         preferred: Path from the preferences; empty asks the variable `MAQUETTE_PYTHON`, then
-            looks for `.venv` beside the package (a developer's tree).
+            takes `installed`, then looks for `.venv` beside the package (a developer's tree).
+        installed: Python of the environment that this extension has installed, or None.
 
     Returns:
         An existing file.
@@ -86,7 +107,9 @@ def find_python(preferred: str = "") -> Path:
             if path.is_file():
                 return path
             raise SetupError(f"The Python named in {place} does not exist: {path}.", _SET_UP_HINT)
-    beside = PACKAGE_ROOT / ".venv" / _python_of_venv()
+    if installed is not None:
+        return installed
+    beside = python_of_venv(PACKAGE_ROOT / ".venv")
     if beside.is_file():
         return beside
     raise SetupError("The worker's Python environment is not set up.", _SET_UP_HINT)
@@ -98,10 +121,9 @@ def check_environment(python: Path, timeout_s: float = 120.0) -> EnvironmentStat
     Raises:
         SetupError: It does not run, takes too long, is too old, or packages are missing or broken.
     """
-    command = [str(python), "-s", "-B", "-c", _PROBE, json.dumps(REQUIRED_MODULES)]
     try:
         done = subprocess.run(
-            command,
+            probe_command(python),
             capture_output=True,
             timeout=timeout_s,
             env=worker_environment(),
@@ -109,42 +131,77 @@ def check_environment(python: Path, timeout_s: float = 120.0) -> EnvironmentStat
             creationflags=NO_WINDOW,
             check=False,
         )
-        answer = json.loads(done.stdout.splitlines()[-1])
-        versions, missing = answer["versions"], answer["missing"]
     except subprocess.TimeoutExpired as error:
-        raise SetupError(
-            f"The worker's Python did not answer within {timeout_s:.0f} s: {python}.",
-            "Try again; if it stays, set the environment up anew.",
-        ) from error
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise SetupError(f"The worker's Python does not run: {python}.", _SET_UP_HINT) from error
-    if tuple(int(part) for part in versions["python"].split(".")[:2]) < (3, 11):
+        raise silent_python(python, timeout_s) from error
+    except OSError as error:
+        raise dead_python(python) from error
+    return read_probe(python, done.stdout)
+
+
+def probe_command(python: Path) -> list[str]:
+    """The command line whose output `read_probe` reads."""
+    return [str(python), "-s", "-B", "-c", _PROBE, json.dumps(REQUIRED_MODULES)]
+
+
+def read_probe(python: Path, output: bytes) -> EnvironmentState:
+    """What the probe found.
+
+    Args:
+        python: The Python that ran it.
+        output: All that it wrote to its stdout; the answer is the last line.
+
+    Raises:
+        SetupError: There is no answer, the Python is too old, or packages are missing or broken.
+    """
+    try:
+        answer = json.loads(output.splitlines()[-1])
+        versions, missing = answer["versions"], answer["missing"]
+        number = tuple(int(part) for part in versions["python"].split(".")[:2])
+    except (ValueError, LookupError, TypeError) as error:
+        raise dead_python(python) from error
+    if number < (3, 11):
         raise SetupError(
             f"The worker's Python is {versions['python']}, too old.", "Use Python 3.11 or newer."
         )
     if missing:
         details = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
         raise SetupError(f"The worker's Python lacks packages: {details}.", _SET_UP_HINT)
-    return EnvironmentState(python, versions)
+    return EnvironmentState(python, versions, answer.get("device") or PROCESSOR)
 
 
-def find_models_folder() -> Path:
-    """Where downloaded models lie: the variable `MAQUETTE_MODELS`, else a folder of the user's."""
+def silent_python(python: Path, timeout_s: float) -> SetupError:
+    """What to say of a Python that did not answer in time."""
+    return SetupError(
+        f"The worker's Python did not answer within {timeout_s:.0f} s: {python}.",
+        "Try again; if it stays, set the environment up anew.",
+    )
+
+
+def find_models_folder(default: Path | None = None) -> Path:
+    """Where downloaded models lie.
+
+    Args:
+        default: What is taken unless the variable `MAQUETTE_MODELS` names a folder; None: a folder
+            of the user's.
+    """
     named = os.environ.get(MODELS_VARIABLE)
-    return Path(named) if named else Path.home() / ".maquette" / "models"
+    return Path(named) if named else default or Path.home() / ".maquette" / "models"
 
 
-def worker_command(python: Path) -> list[str]:
+def worker_command(python: Path, models_folder: Path | None = None) -> list[str]:
     """The command line that runs the worker in that Python; further arguments may follow."""
-    models = ["--models-folder", str(find_models_folder().absolute())]
+    models = ["--models-folder", str(find_models_folder(models_folder).absolute())]
     return [str(python), *PYTHON_FLAGS, "-m", "backend.worker", *models]
 
 
-def worker_environment() -> dict[str, str]:
+def worker_environment(models_folder: Path | None = None) -> dict[str, str]:
     """This process's environment without the calling Python's own settings.
 
     Blender's Python is another one: its `PYTHON*` variables would break the worker's. The package
     root becomes the module path, so `backend` is found wherever the extension is installed.
+
+    Args:
+        models_folder: As for `find_models_folder`; libraries keep their caches inside of it.
     """
     inherited = {
         name: value
@@ -152,7 +209,7 @@ def worker_environment() -> dict[str, str]:
         if not name.startswith("PYTHON") and name != "__PYVENV_LAUNCHER__"
     }
     own = {"PYTHONPATH": str(PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    return _SLEEPING_THREADS | inherited | own
+    return _SLEEPING_THREADS | _cache_variables(models_folder) | inherited | own
 
 
 def let_threads_sleep() -> None:
@@ -161,6 +218,23 @@ def let_threads_sleep() -> None:
         os.environ.setdefault(name, value)
 
 
-def _python_of_venv() -> str:
+def keep_caches_inside(models_folder: Path | None = None) -> None:
+    """Make libraries that this process loads later keep their caches in the models folder."""
+    for name, value in _cache_variables(models_folder).items():
+        os.environ.setdefault(name, value)
+
+
+def _cache_variables(models_folder: Path | None) -> dict[str, str]:
+    """Variables that name the caches of libraries and drivers; what the user has set stays."""
+    inside = find_models_folder(models_folder).absolute() / ".cache"
+    return {name: str(inside / folder) for name, folder in _CACHE_FOLDERS.items()}
+
+
+def python_of_venv(folder: Path) -> Path:
     """Where a virtual environment keeps its Python."""
-    return "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def dead_python(python: Path) -> SetupError:
+    """What to say of a Python that ended without an answer."""
+    return SetupError(f"The worker's Python does not run: {python}.", _SET_UP_HINT)

@@ -8,11 +8,12 @@ module loads nothing heavy; `start` does.
 import functools
 import queue
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SetupError, WorkerDiedError
 from ..protocol import Cancel, Message, Shutdown, Submit, Unload
-from .environment import find_models_folder, let_threads_sleep
+from .environment import find_models_folder, keep_caches_inside, let_threads_sleep
 
 if TYPE_CHECKING:
     from ..worker import LoadNetworks, LoadPaintNetworks, Worker
@@ -25,6 +26,7 @@ class InProcess:
         device: Name of the device, or "auto".
         load: Makes the networks of a shape model; None takes the product's families.
         load_paint: The same for a painting model.
+        models_folder: Downloaded models and caches; None takes `environment.find_models_folder`.
     """
 
     def __init__(
@@ -32,8 +34,10 @@ class InProcess:
         device: str = "auto",
         load: "LoadNetworks | None" = None,
         load_paint: "LoadPaintNetworks | None" = None,
+        models_folder: Path | None = None,
     ) -> None:
         self._device = device
+        self._models_folder = models_folder
         self._load = load
         self._load_paint = load_paint
         self._inbox: queue.Queue[Message] = queue.Queue()
@@ -53,6 +57,7 @@ class InProcess:
             InputError: There is no such device.
         """
         let_threads_sleep()
+        keep_caches_inside(self._models_folder)
         try:
             from ..pipelines.families import load_networks, load_paint_networks
             from ..weights.digest import weights_digest
@@ -62,7 +67,7 @@ class InProcess:
                 f"This Python cannot run the models: {error}.",
                 "Use the Python of the worker's environment.",
             ) from error
-        folder = find_models_folder()
+        folder = find_models_folder(self._models_folder)
         load = self._load or functools.partial(load_networks, folder=folder)
         load_paint = self._load_paint or functools.partial(load_paint_networks, folder=folder)
         identify = functools.partial(weights_digest, folder=folder)

@@ -50,6 +50,7 @@ class WorkerProcess:
         command: What to run instead of `python -m backend.worker`.
         start_timeout_s: How long the worker may take to say hello; the first start after an
             installation reads gigabytes.
+        models_folder: Downloaded models and caches; None takes `environment.find_models_folder`.
 
     Attributes:
         hello: What the worker said about itself, or None until then.
@@ -62,8 +63,10 @@ class WorkerProcess:
         arguments: Sequence[str] = (),
         command: Sequence[str] = (),
         start_timeout_s: float = 180.0,
+        models_folder: Path | None = None,
     ) -> None:
-        self._command = [*(command or worker_command(python)), *arguments]
+        self._command = [*(command or worker_command(python, models_folder)), *arguments]
+        self._models_folder = models_folder
         self._log_path = log_path
         self._start_timeout_s = start_timeout_s
         self._inbox: queue.Queue[Message | ProtocolError | None] = queue.Queue(_INBOX_SIZE)
@@ -91,7 +94,7 @@ class WorkerProcess:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     cwd=self._log_path.parent,
-                    env=worker_environment(),
+                    env=worker_environment(self._models_folder),
                     creationflags=NO_WINDOW,
                     start_new_session=sys.platform != "win32",
                 )

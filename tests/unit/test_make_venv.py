@@ -43,7 +43,7 @@ def test_complete_environment_lacks_nothing_and_a_removed_package_is_noticed(
     script, monkeypatch, tmp_path
 ):
     fake_environment(script, monkeypatch, tmp_path, "3.11", {})
-    packages = {script.normal(name): number for name, number in all_pins(script).items()}
+    packages = all_pins(script)
     packages["torch"] += "+cpu"
     monkeypatch.setattr(script, "installed_packages", lambda: ("3.11", packages))
     assert script.missing_packages("cpu") == []
@@ -58,7 +58,8 @@ def test_environment_whose_python_is_gone_counts_as_missing(script, monkeypatch,
 
 
 def test_stamp_changes_with_the_requirements(script, monkeypatch, tmp_path):
-    (tmp_path / "cpu.txt").write_text("torch==1\n")
+    for name in ("cpu", "cuda", "dev", "stubs"):
+        (tmp_path / f"{name}.txt").write_text("torch==1\n")
     monkeypatch.setattr(script, "REQUIREMENTS", tmp_path)
     before = script.stamp_of("cpu")
     assert before == script.stamp_of("cpu") != script.stamp_of("cuda")

@@ -37,7 +37,7 @@ def nothing_set(monkeypatch, tmp_path):
 def test_preference_wins_over_variable_and_variable_over_developer_tree(nothing_set, monkeypatch):
     with pytest.raises(SetupError, match="not set up"):
         find_python()
-    beside = nothing_set / ".venv" / environment._python_of_venv()
+    beside = environment.python_of_venv(nothing_set / ".venv")
     beside.parent.mkdir(parents=True)
     beside.touch()
     assert find_python() == beside
