@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,17 @@ from torch.nn import functional
 from training.fields import BAND, BOX, WALL, signed_distance
 
 SHARP_DEGREES = 30.0
+
+
+class Shape(Protocol):
+    """One shape as the archive's reader returns it; see `props.py`."""
+
+    name: str
+    pack: str
+    group: str
+    vertices: np.ndarray
+    faces: np.ndarray
+    corner_colors: np.ndarray
 
 
 def load_reader(folder: Path) -> ModuleType:
@@ -82,11 +93,11 @@ def load_props(
         stride: Read every `stride`-th shape.
     """
     props = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[::stride][:limit]
-    return join_props(props, device)
+    return make_props(props, device)
 
 
-def join_props(props: Sequence[Any], device: torch.device) -> Props:
-    """Put props as the reader gives them, or made like these, end to end onto the device."""
+def make_props(props: Sequence[Shape], device: torch.device) -> Props:
+    """Join shapes, as the reader returns them, on the device."""
     corners = [p.vertices[p.faces] for p in props]
     edges = [_sharp_edges(p.vertices, p.faces) for p in props]
 
