@@ -143,8 +143,8 @@ def _read_table(name: str, content: bytes) -> tuple[list[Row], list[ListError]]:
             continue
         if not columns:
             columns = [normalise_column(cell) for cell in cells]
-            if errors := _check_header(place, columns):
-                return [], errors
+            if problems := _check_header(place, columns):
+                return [], problems
         elif len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
             errors.append(
                 ListError(
