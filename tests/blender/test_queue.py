@@ -30,10 +30,11 @@ def held(bpy, addon, use_worker, picture):
     def generate(seed=0):
         bpy.context.scene.maquette.seed = seed
         assert bpy.ops.maquette.generate(wait=False) == {"FINISHED"}
-        return now.jobs.entries[-1].job_id
+        return addon.session.current().jobs.entries[-1].job_id
 
     def until(*states):
-        poll_until(addon, lambda: tuple(e.state for e in now.jobs.entries) == states)
+        jobs = addon.session.current().jobs
+        poll_until(addon, lambda: tuple(entry.state for entry in jobs.entries) == states)
 
     def started():
         return (addon.job_folder / "started").read_text().split()
@@ -41,9 +42,6 @@ def held(bpy, addon, use_worker, picture):
     def finish(number=99):
         let_go(number)
         poll_until(addon, is_idle(addon))
-
-    def state(job_id):
-        return now.jobs.find(job_id).state
 
     return SimpleNamespace(**locals())
 
