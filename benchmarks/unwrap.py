@@ -85,12 +85,19 @@ def judge(name: str, mesh: Mesh, config: UnwrapConfig, repeats: int) -> dict[str
         "check_seconds": round(check.seconds, 3),
         "charts": int(chart_labels(mesh.faces, uv).max()) + 1,
         "packed": round(float((cover > 0).mean()), 4),
+        "at_most": round(find_bound(corners, area.sum() / 2), 4),
         "overlap": float((cover > 1).sum() / max((cover > 0).sum(), 1)),
         "angle_stretch_mean": round(ratio.mean(), 4),
         "angle_stretch_99": round(ratio.quantile(0.99), 3),
         "area_stretch_1": round(density.quantile(0.01), 3),
         "area_stretch_99": round(density.quantile(0.99), 3),
     }
+
+
+def find_bound(corners: np.ndarray, area: float) -> float:
+    """Packing that no map without stretch exceeds: the longest edge must fit into the square."""
+    longest = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max()
+    return min(1.0, 2 * area / float(longest) ** 2)
 
 
 def main() -> None:
