@@ -13,6 +13,8 @@ from training.procedural_chests import CHESTS
 from training.procedural_craft import CRAFT
 from training.procedural_food import FOOD
 from training.procedural_furniture import FURNITURE
+from training.procedural_gadgets import GADGETS
+from training.procedural_kit import KIT
 from training.procedural_machines import MACHINES
 from training.procedural_model import Model
 from training.procedural_nature import PLANTS
@@ -38,9 +40,10 @@ FAMILIES: dict[str, tuple[Generator, ...]] = {
     "rock": ROCKS,
     "food": FOOD,
     "machine": MACHINES,
+    "kit": KIT + GADGETS,
 }
 """Generators of each family; one that makes more kinds of things stands there more than once."""
-_WEIGHTS = (13, 11, 4, 12, 12, 11, 11, 8, 11, 5, 5, 6)
+_WEIGHTS = (13, 11, 4, 12, 12, 11, 11, 8, 11, 5, 5, 6, 12)
 _STRETCH = 0.12
 
 
