@@ -23,6 +23,7 @@ class MAQUETTE_PT_shape(_Sidebar, bpy.types.Panel):
         settings = context.scene.maquette
         column = self.layout.column()
         column.template_ID_preview(settings, "image", open="image.open", rows=3, cols=6)
+        column.menu("MAQUETTE_MT_picture_front", icon="IMAGE_REFERENCE")
         column.separator()
         column.use_property_split = True
         column.use_property_decorate = False
@@ -40,9 +41,12 @@ class MAQUETTE_PT_views(_Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
-        for name in ("image_left", "image_back", "image_right"):
+        for view in ("left", "back", "right"):
+            name = f"image_{view}"
             column = self.layout.column(align=True)
-            column.label(text=settings.bl_rna.properties[name].name)
+            row = column.row()
+            row.label(text=settings.bl_rna.properties[name].name)
+            row.menu(f"MAQUETTE_MT_picture_{view}", text="", icon="IMAGE_REFERENCE")
             column.template_ID(settings, name, open="image.open")
 
 

@@ -74,6 +74,21 @@ def load_packed(path: Path, name: str) -> bpy.types.Image:
     return image
 
 
+def show_in_preview(image: bpy.types.Image, owner: bpy.types.ID | None = None) -> None:
+    """Make an image the picture that panels and asset browsers show of a data-block.
+
+    Args:
+        image: At most a few hundred pixels a side: all of them are copied.
+        owner: The data-block; None is the image itself, which Blender may draw much later.
+    """
+    width, height = image.size
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    preview = (owner or image).preview_ensure()
+    preview.image_size = (width, height)
+    preview.image_pixels_float.foreach_set(pixels)
+
+
 def read_pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
     """Pixels of an image data-block as sRGB with straight alpha.
 
