@@ -7,9 +7,11 @@ from typing import Any
 
 import bpy
 
-from . import session
+from . import properties_finish, session
 from .backend import config
 from .backend.errors import InputError
+from .properties_recipe import CLASSES as RECIPE_CLASSES
+from .properties_recipe import VIEWS, MAQUETTE_PG_memory, MAQUETTE_PG_recipe
 
 
 def _title(name: str) -> str:
@@ -95,6 +97,10 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
         description="Filled while the file is saved: jobs that can be queued again",
         options={"HIDDEN"},
     )
+    history: bpy.props.CollectionProperty(
+        type=MAQUETTE_PG_memory, name="History", description="Results, the newest first"
+    )
+    active_memory: bpy.props.IntProperty(name="Result", description="The result that is chosen")
     retexture_atlas: bpy.props.EnumProperty(
         name="Texture", description="Of several objects at once", items=ATLASES, default="each"
     )
@@ -115,6 +121,8 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
         description="Combine the picture with the texture that is there, which is a reference too",
         default=False,
     )
+    finish: bpy.props.PointerProperty(type=properties_finish.MAQUETTE_PG_finish)
+    cutout: bpy.props.PointerProperty(type=properties_finish.MAQUETTE_PG_cutout)
 
 
 MAQUETTE_PG_settings.__annotations__.update(
@@ -147,11 +155,16 @@ class MAQUETTE_PG_provenance(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(name="Seed")
     settings: bpy.props.StringProperty(name="Settings", description="All settings, as JSON")
     version: bpy.props.StringProperty(name="Version", description="Version of Maquette")
+    made: bpy.props.PointerProperty(type=MAQUETTE_PG_recipe, name="How It Was Made")
+    paint: bpy.props.PointerProperty(type=MAQUETTE_PG_recipe, name="How It Was Painted Last")
     former_slots: bpy.props.CollectionProperty(type=MAQUETTE_PG_slot)
     former_indices: bpy.props.StringProperty(
         name="Former Slots of the Faces", description="Packed numbers; empty: nothing is painted"
     )
     painted: bpy.props.CollectionProperty(type=MAQUETTE_PG_paint)
+    is_hull: bpy.props.BoolProperty(
+        name="Collision Hull", description="Made as the collision hull of its parent"
+    )
 
 
 class MAQUETTE_PG_job(bpy.types.PropertyGroup):
@@ -171,6 +184,8 @@ class MAQUETTE_PG_status(bpy.types.PropertyGroup):
 
 
 CLASSES = (
+    *RECIPE_CLASSES,
+    *properties_finish.CLASSES,
     MAQUETTE_PG_settings,
     MAQUETTE_PG_slot,
     MAQUETTE_PG_paint,
@@ -178,8 +193,6 @@ CLASSES = (
     MAQUETTE_PG_job,
     MAQUETTE_PG_status,
 )
-# The view of each picture, in the worker's words -> the property that holds it.
-VIEWS = {"front": "image", "left": "image_left", "back": "image_back", "right": "image_right"}
 
 
 def to_images(settings: "MAQUETTE_PG_settings") -> dict[str, bpy.types.Image]:
@@ -205,15 +218,22 @@ def from_settings(settings: "MAQUETTE_PG_settings", values: Mapping[str, Any]) -
     Returns:
         The names that are not settings any more, or whose value is no choice any more.
     """
-    unknown = []
+    known = known_settings(values)
+    for name, value in known.items():
+        setattr(settings, name, value)
+    return [name for name in values if name not in known]
+
+
+def known_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that this version has, with values that it allows."""
+    known = {}
     for name, value in values.items():
         try:
             config.overlay(config.JobConfig(), {name: value})
         except InputError:
-            unknown.append(name)
-        else:
-            setattr(settings, name, value)
-    return unknown
+            continue
+        known[name] = value
+    return known
 
 
 def register() -> None:

@@ -3,15 +3,32 @@
 
 import bpy
 
-from . import environment, generate, models, presets, queue, texture
+from . import (
+    deliver,
+    environment,
+    finish,
+    generate,
+    history,
+    models,
+    picture,
+    presets,
+    queue,
+    recipe,
+    texture,
+)
 
 CLASSES = (
     *generate.CLASSES,
     *texture.CLASSES,
     *queue.CLASSES,
     *presets.CLASSES,
+    *recipe.CLASSES,
+    *history.CLASSES,
     *models.CLASSES,
     *environment.CLASSES,
+    *picture.CLASSES,
+    *finish.CLASSES,
+    *deliver.CLASSES,
 )
 
 

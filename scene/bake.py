@@ -94,6 +94,64 @@ def bake_mask(
     return pixels[..., 0] > 0
 
 
+def bake_onto(
+    obj: bpy.types.Object,
+    original: bpy.types.Mesh,
+    mesh: bpy.types.Mesh,
+    uv: NDArray[np.float32],
+    size_px: int,
+    reach: float,
+    path: Path,
+) -> None:
+    """Write an object's present base colours as an sRGB PNG on another mesh of the same shape.
+
+    Args:
+        obj: Gives the materials.
+        original: Its mesh, with modifiers if they count.
+        mesh: The mesh that the picture is for, in the same space.
+        uv: `[L, 2]`, where on the picture each of its loops lies.
+        size_px: Edge of the picture.
+        reach: How far outside of `mesh` the original may lie, in the meshes' units.
+        path: The PNG to write.
+
+    Raises:
+        InputError: Cycles is switched off or cannot bake now.
+    """
+    picture = bpy.data.images.new(_TARGET_UV, size_px, size_px)
+    scene = _create_scene(size_px)
+    target = bpy.data.objects.new(_TARGET_UV, mesh.copy())
+    target.data.materials.clear()
+    try:
+        with _emitting_copy(scene, Canvas(obj, uv), original, _show_base_colour) as source:
+            source.matrix_world.identity()  # the rays start along the mesh's own normals
+            target.data.materials.append(_copy_material(None))
+            _add_bake_target(target.data.materials[0], picture)
+            while len(target.data.uv_layers):
+                target.data.uv_layers.remove(target.data.uv_layers[0])
+            mesh_data.write_uv(target.data, _TARGET_UV, uv)
+            scene.collection.objects.link(target)
+            source.select_set(True, view_layer=scene.view_layers[0])
+            _run_bake(scene, target, True, source, reach)
+        path.write_bytes(encode_png(read_pixels(picture)))
+    finally:
+        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove([target, *target.data.materials, target.data, picture])
+
+
+def find_largest_image(
+    materials: Sequence[bpy.types.Material | None],
+) -> bpy.types.Image | None:
+    """The largest texture that shows a base colour in any of the materials, or None."""
+    found = []
+    for material in materials:
+        if material is None or material.node_tree is None:
+            continue
+        socket = find_colour_input(material)
+        node = _find_image_node(socket) if socket is not None else None
+        found += [node.image] if node is not None else []
+    return max(found, key=lambda image: max(image.size), default=None)
+
+
 def _bake(canvases, size_px, path, show, space) -> NDArray[np.uint8]:
     """Bake what `show` lets materials emit; the written pixels `[T, T, 4]`."""
     picture = bpy.data.images.new(_TARGET_UV, size_px, size_px)
@@ -131,31 +189,44 @@ def _create_scene(size_px: int) -> bpy.types.Scene:
 
 @contextmanager
 def _baked_copy(scene, canvas, picture, show) -> Generator[bpy.types.Object, None, None]:
-    """A copy of the mesh in the scene, its materials emitting what is to be baked."""
-    mesh = canvas.obj.data.copy()
+    """A copy of the mesh in the scene, its materials emitting what is baked into the picture."""
+    with _emitting_copy(scene, canvas, canvas.obj.data, show) as obj:
+        uv_name = _add_target_uv(obj.data, canvas.uv)
+        for material in obj.data.materials:
+            _add_bake_target(material, picture)
+        obj.data.uv_layers[uv_name].active = True
+        yield obj
+
+
+@contextmanager
+def _emitting_copy(scene, canvas, shape, show) -> Generator[bpy.types.Object, None, None]:
+    """A copy of a mesh in the scene, its materials emitting what `show` lets them."""
+    mesh = shape.copy()
     obj = bpy.data.objects.new(_TARGET_UV, mesh)
     made: list[bpy.types.ID] = [mesh]
     if mesh.shape_keys:
         made.append(mesh.shape_keys)
     try:
-        uv_name = _add_target_uv(mesh, canvas.uv)
         indices = mesh_data.read_array(mesh.polygons, "material_index", 1, np.int32)
         mesh.materials.clear()  # sets all faces to the first slot
         for material in [slot.material for slot in canvas.obj.material_slots] or [None]:
             emitting = _copy_material(material)
             made.append(emitting)
             show(emitting, canvas)
-            target = emitting.node_tree.nodes.new("ShaderNodeTexImage")
-            target.image = picture
-            emitting.node_tree.nodes.active = target
             mesh.materials.append(emitting)
         mesh.polygons.foreach_set("material_index", indices)
-        mesh.uv_layers[uv_name].active = True
         obj.matrix_world = canvas.obj.matrix_world
         scene.collection.objects.link(obj)
         yield obj
     finally:
         bpy.data.batch_remove([obj, *made])
+
+
+def _add_bake_target(material: bpy.types.Material, picture: bpy.types.Image) -> None:
+    """What Cycles bakes into: the image of the material's active node."""
+    target = material.node_tree.nodes.new("ShaderNodeTexImage")
+    target.image = picture
+    material.node_tree.nodes.active = target
 
 
 def _add_target_uv(mesh: bpy.types.Mesh, uv: NDArray[np.float32]) -> str:
@@ -166,11 +237,19 @@ def _add_target_uv(mesh: bpy.types.Mesh, uv: NDArray[np.float32]) -> str:
     return mesh_data.write_uv(mesh, _TARGET_UV, uv)
 
 
-def _run_bake(scene: bpy.types.Scene, obj: bpy.types.Object, is_first: bool) -> None:
+def _run_bake(
+    scene: bpy.types.Scene,
+    obj: bpy.types.Object,
+    is_first: bool,
+    source: bpy.types.Object | None = None,
+    reach: float = 0.0,
+) -> None:
+    """Bake the object's own colours, or those of a source that lies within reach outside of it."""
     layer = scene.view_layers[0]
     layer.objects.active = obj
     obj.select_set(True, view_layer=layer)
-    members = {"active_object": obj, "object": obj, "selected_objects": [obj]}
+    selected = [obj] if source is None else [source, obj]
+    members = {"active_object": obj, "object": obj, "selected_objects": selected}
     try:
         with silent_stdout(), bpy.context.temp_override(scene=scene, view_layer=layer, **members):
             bpy.ops.object.bake(
@@ -179,6 +258,8 @@ def _run_bake(scene: bpy.types.Scene, obj: bpy.types.Object, is_first: bool) -> 
                 use_clear=is_first,
                 target="IMAGE_TEXTURES",
                 uv_layer=obj.data.uv_layers.active.name,
+                use_selected_to_active=source is not None,
+                cage_extrusion=reach,
             )
     except RuntimeError as error:
         raise InputError(

@@ -36,8 +36,7 @@ def render_preview(
     """Render one view of an object with Cycles on the CPU, in a scene made for it and then removed.
 
     Args:
-        obj: A mesh object whose origin is its bottom centre, front -Y; one without materials is
-            shown in clay.
+        obj: A mesh object, front -Y; one without materials is shown in clay.
         path: The PNG to write.
         azimuth_deg: 0 looks at the front, 90 at the side that faces +X.
         elevation_deg: Height of the camera above the horizon.
@@ -50,6 +49,7 @@ def render_preview(
         centre, radius = Vector((0.0, 0.0, size.z / 2)), max(size.length / 2, 1e-6)
         subject = bpy.data.objects.new("Subject", obj.data.copy())
         subject.scale = obj.scale
+        subject.location = -_find_foot(obj)
         _give_materials(subject.data, obj)
         scene.collection.objects.link(subject)
         _add_backdrop(scene, radius, azimuth_deg)
@@ -92,7 +92,9 @@ def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 320) -> N
             subject = bpy.data.objects.new("Subject", mesh)
             subject.scale = obj.scale
             subject.rotation_euler = Euler((0.0, 0.0, -math.radians(azimuth_deg)))
-            subject.location = ((index - 1.5) * width, 0.0, -size.z / 2)
+            foot = Vector(_find_foot(obj))
+            foot.rotate(subject.rotation_euler)
+            subject.location = Vector(((index - 1.5) * width, 0.0, -size.z / 2)) - foot
             scene.collection.objects.link(subject)
         _give_materials(mesh, obj)
         _add_sun(scene)
@@ -105,6 +107,13 @@ def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 320) -> N
             bpy.ops.render.render(write_still=True, scene=scene.name)
     finally:
         _remove_scene(scene)
+
+
+def _find_foot(obj: bpy.types.Object) -> Vector:
+    """Bottom centre of the object's own bounding box, with its scale but not turned."""
+    corners = [Vector(corner) * obj.scale for corner in obj.bound_box]
+    low, high = (Vector(pick(c[i] for c in corners) for i in range(3)) for pick in (min, max))
+    return Vector(((low.x + high.x) / 2, (low.y + high.y) / 2, low.z))
 
 
 def _give_materials(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> None:

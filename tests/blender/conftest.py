@@ -178,6 +178,10 @@ def addon(bpy: Any, zip_path: Path, tmp_path: Path) -> Iterator[SimpleNamespace]
         "scene.submission",
         "scene.surface",
         "scene.uv",
+        "scene.capture",
+        "scene.catalogs",
+        "scene.export",
+        "backend.errors",
         "panels.queue",
     )
     modules = {n.rpartition(".")[2]: importlib.import_module(f"{MODULE}.{n}") for n in names}

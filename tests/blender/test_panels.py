@@ -19,7 +19,7 @@ class Layout:
     def __init__(self, bpy):
         self._bpy = bpy
         self.words, self.operators, self.properties, self.factors = [], [], [], []
-        self.made = []
+        self.made, self.menus = [], []
 
     def _part(self, **_):
         return self
@@ -52,6 +52,25 @@ class Layout:
     def prop_search(self, data, name, source, collection, **_):
         assert hasattr(source, collection)
         self.prop(data, name)
+
+    def menu(self, name, text=None, icon="NONE"):
+        self._check_icon(icon)
+        assert hasattr(self._bpy.types, name), name
+        self.menus.append(name)
+
+    def operator_menu_enum(self, name, items, text=None, icon="NONE"):
+        made = self.operator(name, icon=icon)
+        group, _, operator = name.partition(".")
+        kind = getattr(getattr(self._bpy.ops, group), operator).get_rna_type()
+        assert items in kind.properties
+        return made
+
+    def template_icon(self, icon_value, scale=1.0):
+        assert icon_value >= 0  # background Blender draws no icons
+
+    def menu_contents(self, name):
+        menu = getattr(self._bpy.types, name)
+        menu.draw(SimpleNamespace(layout=self), make_context(self._bpy))
 
     def progress(self, factor, text):
         self.factors.append(factor)
