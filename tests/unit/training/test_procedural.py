@@ -122,7 +122,7 @@ def test_every_generator_makes_sound_triangles_of_a_fair_number():
                 vertices, faces, colors = model.finish()
                 corner = vertices[faces]
                 cross = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-                assert 12 <= len(faces) <= 2000, generator
+                assert 8 <= len(faces) <= 2000, generator
                 assert np.linalg.norm(cross, axis=1).min() > 0, generator
                 assert faces.min() >= 0 and faces.max() < len(vertices)
                 assert colors.shape == (len(faces), 3, 3) and colors.dtype == np.uint8
