@@ -96,7 +96,8 @@ def project_mesh(
     mesh = mesh_data.create_polygons(NAME, vertices, loop_vertices, loop_starts)
     mesh.update(calc_edges=True)
     mesh.uv_layers.new(name=NAME, do_init=False)
-    for elements in (mesh.vertices, mesh.edges, mesh.polygons):
+    # Edges follow from these; Blender 5.0 crashes where a new mesh's edges are selected like this.
+    for elements in (mesh.vertices, mesh.polygons):
         elements.foreach_set("select", np.ones(len(elements), bool))
     try:
         uv = _smart_project(mesh, math.radians(WIDE_ANGLE_DEG), gap)
