@@ -6,6 +6,8 @@ from pathlib import Path
 import bpy
 
 from .backend.errors import InputError
+from .preferences_files import FilePreferences
+from .preferences_worker import WorkerPreferences
 
 PACKAGE = str(__package__)  # "bl_ext.<repository>.maquette"
 DEVICES = (
@@ -16,16 +18,11 @@ DEVICES = (
 )
 
 
-class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
+class MAQUETTE_AP_preferences(WorkerPreferences, FilePreferences, bpy.types.AddonPreferences):
     """Drawn in Edit > Preferences > Add-ons > Maquette."""
 
     bl_idname = PACKAGE
 
-    python_path: bpy.props.StringProperty(
-        name="Worker Python",
-        description="The Python that has PyTorch; empty: look in the usual places",
-        subtype="FILE_PATH",
-    )
     job_folder: bpy.props.StringProperty(
         name="Job Folder",
         description="Keeps the pictures, meshes and logs of jobs; empty: the extension's folder",
@@ -52,12 +49,12 @@ class MAQUETTE_AP_preferences(bpy.types.AddonPreferences):
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.use_property_split = True
-        column.prop(self, "python_path")
-        column.operator("maquette.check_environment", icon="CHECKMARK")
+        self.draw_worker(column)
         column.prop(self, "device")
         column.prop(self, "idle_minutes")
         column.prop(self, "job_folder")
         column.prop(self, "notify")
+        self.draw_files(column)
 
 
 def get_preferences() -> MAQUETTE_AP_preferences:
@@ -71,6 +68,22 @@ def get_python_path() -> str:
     """The worker's Python as the user named it, or an empty string."""
     chosen = get_preferences().python_path
     return bpy.path.abspath(chosen) if chosen else ""
+
+
+def get_environment_folder() -> Path:
+    """The folder that the worker's environment is, or will be, alone in."""
+    chosen = get_preferences().environment_folder
+    if chosen:
+        return Path(bpy.path.abspath(chosen)) / "maquette-environment"
+    return Path(bpy.utils.extension_path_user(PACKAGE)) / "env"
+
+
+def get_models_folder() -> Path:
+    """The folder of downloaded models and of the caches of the libraries that load them."""
+    chosen = get_preferences().models_folder
+    if chosen:
+        return Path(bpy.path.abspath(chosen))
+    return Path(bpy.utils.extension_path_user(PACKAGE)) / "models"
 
 
 def get_job_folder() -> Path:

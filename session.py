@@ -15,12 +15,14 @@ from .announce import Announcer
 from .backend.client.environment import EnvironmentState
 from .backend.client.queue import Job, JobState
 from .backend.client.queue_file import SavedJob
+from .backend.client.worker_setup import WorkerSetup
 from .backend.errors import InputError, MaquetteError
 from .scene.asset import Origin
 from .scene.document import Documents
 from .scene.placement import can_place, place_result, push_undo
 from .scene.retexture import Repaint
 from .scene.submission import Choices
+from .session_history import History
 from .session_jobs import (
     CANCELLING,
     KEPT,
@@ -35,7 +37,7 @@ from .session_jobs import (
 from .session_list import JobList
 from .session_orders import Order, order_repaints, order_saved, order_variants
 from .session_saved import Unfinished
-from .session_worker import EnvironmentCheck, make_worker
+from .session_worker import make_setup, make_worker
 
 __all__ = ["Finished", "Session", "Status", "current", "make_worker", "register", "unregister"]
 
@@ -50,6 +52,8 @@ class Session:
         finished: The results of this Blender, oldest first, at most `MAX_FINISHED`.
         unfinished: Jobs of former times that can be queued again.
         announcer: Tells how jobs ended.
+        setup: The worker's environment.
+        history: How the results were made, as the files that they are in remember it.
     """
 
     status: Status = field(default_factory=Status)
@@ -57,8 +61,9 @@ class Session:
     finished: list[Finished] = field(default_factory=list)
     unfinished: Unfinished = field(default_factory=Unfinished)
     announcer: Announcer = field(default_factory=Announcer)
+    setup: WorkerSetup = field(default_factory=make_setup)
+    history: History = field(default_factory=History)
     _documents: Documents = field(default_factory=Documents)
-    _check: EnvironmentCheck = field(default_factory=EnvironmentCheck)
     _written: int = 0  # revision of the jobs that the file of unfinished ones shows
 
     @property
@@ -78,13 +83,13 @@ class Session:
 
     @property
     def is_checking(self) -> bool:
-        """Whether the worker's environment is being checked."""
-        return self._check.is_running
+        """Whether the worker's environment is being checked, installed or removed."""
+        return self.setup.is_busy
 
     @property
     def environment(self) -> EnvironmentState | None:
-        """What the last check of the worker's environment found."""
-        return self._check.state
+        """What is known of the worker's environment."""
+        return self.setup.found
 
     @property
     def is_waiting_to_place(self) -> bool:
@@ -94,7 +99,7 @@ class Session:
     @property
     def setup_error(self) -> MaquetteError | None:
         """Why no worker can be started, or None."""
-        return self._check.error
+        return self.setup.error
 
     def submit(
         self, images: dict[str, bpy.types.Image], settings: dict[str, Any], origin: Origin
@@ -183,7 +188,7 @@ class Session:
 
     def poll(self) -> list[bpy.types.Object]:
         """Take the worker's news and place a finished result; the new or the painted objects."""
-        self._check.poll()
+        self.setup.poll()
         self.announcer.poll()
         for entry in self.jobs.poll():
             self._follow(entry)
@@ -215,7 +220,11 @@ class Session:
         Raises:
             SetupError: No Python is named or found.
         """
-        self._check.start()
+        self.setup.check()
+
+    def end_worker(self) -> None:
+        """End the worker process, so that its files can be changed; the next job starts one."""
+        self.jobs.end_worker()
 
     def look_for_unfinished(self) -> None:
         """Find what Blenders that have ended left behind in the job folder."""
@@ -251,6 +260,8 @@ class Session:
         self._write_unfinished()
         self.unfinished.close()
         self.announcer.close()
+        self.setup.close()
+        self.history.close()
         self.jobs.close()
 
     def _add(self, orders: list[Order]) -> list[Job]:
@@ -260,6 +271,8 @@ class Session:
         entries = [
             self.jobs.add(order, self._documents.token_of(order.file), root) for order in orders
         ]
+        offered = [path for saved in self.unfinished.offered for path in saved.paths]
+        self.history.clean_up(root, [*self.jobs.paths_in_use(), *offered])
         self._write_unfinished()
         self._show_progress()
         return [entry.job for entry in entries]
@@ -312,7 +325,8 @@ class Session:
         entry.is_kept, entry.error = False, None
         record.object_names = tuple(obj.name for obj in objects)
         notes = origin.notes if isinstance(origin, Repaint) else ()
-        self.status.tell_notes([*notes, *result.warnings])
+        compared = self.history.keep(entry.to_saved(), result, origin, objects)
+        self.status.tell_notes([*notes, *result.warnings, *compared])
         self._announce(
             rpt_("{name} is ready after {seconds} s"), entry, seconds=round(record.seconds)
         )

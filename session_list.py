@@ -136,6 +136,21 @@ class JobList:
             self.revision += 1
         return [states[job.job_id] for job in jobs if job.job_id in states]
 
+    def paths_in_use(self) -> list[Path]:
+        """Folders and files that the jobs on the list need."""
+        requests = [entry.job.request for entry in self.entries]
+        return [
+            Path(path)
+            for request in requests
+            for path in (request.job_folder, request.mesh_path, *request.images)
+            if path
+        ]
+
+    def end_worker(self) -> None:
+        """End the worker; the next job starts a new one. Only while no job runs."""
+        if self._queue:
+            self._queue.close()
+
     def unload(self) -> None:
         """Free the models in the worker's memory."""
         if self._queue:

@@ -2,88 +2,38 @@
 """Turns the preferences into a worker, and into a verdict whether one can be started."""
 
 import importlib.util
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
 from . import preferences
-from .backend.client.environment import EnvironmentState, check_environment, find_python
+from .backend.client.environment import find_python
 from .backend.client.in_process import InProcess
+from .backend.client.install import find_installed
 from .backend.client.queue import Transport
 from .backend.client.worker_process import WorkerProcess
-from .backend.errors import MaquetteError
+from .backend.client.worker_setup import WorkerSetup
 
 WORKER_LOG = "worker.log"
 
 
-@dataclass(slots=True)
-class EnvironmentCheck:
-    """What is known about the Python that runs the worker. Main thread only.
-
-    Attributes:
-        state: What the last check found, or None.
-    """
-
-    state: EnvironmentState | None = None
-    _check: "Future[EnvironmentState] | None" = None
-    _setup: tuple[str, MaquetteError | None] | None = None  # for this preference: what is wrong
-
-    @property
-    def is_running(self) -> bool:
-        """Whether that Python is being tried."""
-        return self._check is not None
-
-    @property
-    def error(self) -> MaquetteError | None:
-        """Why no worker can be started, or None; looked up again when the preference changes."""
-        preferred = preferences.get_python_path()
-        if self._setup is None or self._setup[0] != preferred:
-            self._setup = preferred, find_setup_error(preferred)
-        return self._setup[1]
-
-    def start(self) -> None:
-        """Run the worker's Python once in the background and ask for its packages.
-
-        Raises:
-            SetupError: No Python is named or found.
-        """
-        self.state = self._setup = None
-        python = find_python(preferences.get_python_path())
-        pool = ThreadPoolExecutor(1)
-        self._check = pool.submit(check_environment, python)
-        pool.shutdown(wait=False)
-
-    def poll(self) -> None:
-        """Take the answer if it is there; never waits."""
-        if self._check is None or not self._check.done():
-            return
-        check, self._check = self._check, None
-        preferred = preferences.get_python_path()
-        try:
-            self.state, self._setup = check.result(), (preferred, None)
-        except MaquetteError as error:
-            self._setup = preferred, error
+def make_setup() -> WorkerSetup:
+    """The worker's environment, as the preferences want it."""
+    return WorkerSetup(
+        Path(bpy.utils.extension_path_user(preferences.PACKAGE)),
+        preferences.get_environment_folder,
+        preferences.get_python_path,
+        lambda: not uses_own_python(),
+    )
 
 
-def _uses_own_python() -> bool:
+def uses_own_python() -> bool:
     """Whether jobs run in this process: background Blender, no other Python named, torch there."""
     return (
         bpy.app.background
         and not preferences.get_python_path()
         and importlib.util.find_spec("torch") is not None
     )
-
-
-def find_setup_error(preferred: str) -> MaquetteError | None:
-    """Whether a worker's Python is named or found; None means that it is."""
-    if _uses_own_python():
-        return None
-    try:
-        find_python(preferred)
-    except MaquetteError as error:
-        return error
-    return None
 
 
 def make_worker(device: str = "") -> Transport:
@@ -93,12 +43,15 @@ def make_worker(device: str = "") -> Transport:
         device: Name of the device; empty takes the preference.
 
     Raises:
-        SetupError: No Python for the worker is named or found.
+        SetupError: No Python for the worker is named, installed or found.
     """
     chosen = preferences.get_preferences()
     device = device or chosen.device
-    if _uses_own_python():
-        return InProcess(device)
+    models_folder = preferences.get_models_folder()
+    python = find_installed(preferences.get_environment_folder())
+    if uses_own_python() and python is None:
+        return InProcess(device, models_folder=models_folder)
     arguments = ["--device", device, "--idle-minutes", str(chosen.idle_minutes)]
     log_path = preferences.get_job_folder() / WORKER_LOG
-    return WorkerProcess(find_python(preferences.get_python_path()), log_path, arguments)
+    python = find_python(preferences.get_python_path(), python)
+    return WorkerProcess(python, log_path, arguments, models_folder=models_folder)

@@ -1,9 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws what is known about the worker."""
+"""Draws the worker's environment: what it has, what is being done with it, and what can be done."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .. import session
+from ..backend.client.worker_setup import SetupState, WorkerSetup
+from .queue import draw_message
+
+_STAGES = {
+    "look": "Looking at the Python",
+    "clean": "Removing what was there",
+    "make": "Making the environment",
+    "download": "Downloading",
+    "unpack": "Unpacking",
+    "check": "Trying it out",
+}
+_SHOWN_PACKAGES = ("python", "torch", "numpy")
+
+
+class MAQUETTE_MT_environment(bpy.types.Menu):
+    """The state of the worker's environment with its buttons; drawn inside other layouts."""
+
+    bl_label = "Worker"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        setup = session.current().setup
+        box = self.layout.box()
+        if setup.state is SetupState.INSTALLING:
+            _draw_installation(box, setup)
+            return
+        _draw_state(box, context, setup)
+        _draw_buttons(box, setup)
 
 
 class MAQUETTE_PT_worker(bpy.types.Panel):
@@ -18,18 +46,65 @@ class MAQUETTE_PT_worker(bpy.types.Panel):
     bl_order = 6
 
     def draw(self, _context: bpy.types.Context) -> None:
-        now = session.current()
         column = self.layout.column()
-        if now.is_checking:
-            column.label(text="Checking...", icon="SORTTIME")
-        elif now.environment:
-            versions = now.environment.versions
-            for name in ("python", "torch"):
-                column.label(
-                    text=f"{name.capitalize()} {versions.get(name, '?')}", icon="CHECKMARK"
-                )
-        column.operator("maquette.check_environment", icon="CHECKMARK")
+        column.menu_contents("MAQUETTE_MT_environment")
         column.operator("maquette.unload_models", icon="TRASH")
 
 
-CLASSES = (MAQUETTE_PT_worker,)
+def _draw_installation(layout: bpy.types.UILayout, setup: WorkerSetup) -> None:
+    """The bar with the stage and the package, and Cancel."""
+    job = setup.job
+    text = iface_(_STAGES.get(job.stage, "Installing"))
+    if job.detail:
+        text = f"{text}: {job.detail}"
+    row = layout.row(align=True)
+    row.scale_y = 1.4
+    row.progress(factor=job.fraction, text=text)
+    row.operator("maquette.cancel_environment", text="", icon="X")
+    layout.label(text="You can go on working meanwhile")
+
+
+def _draw_state(layout: bpy.types.UILayout, context: bpy.types.Context, setup: WorkerSetup) -> None:
+    """What is there, and what is wrong with it."""
+    state, error = setup.state, setup.failure or setup.error
+    if state is SetupState.REMOVING:
+        layout.label(text="Removing...", icon="SORTTIME")
+    elif state is SetupState.CHECKING:
+        layout.label(text="Checking...", icon="SORTTIME")
+    elif state is SetupState.MISSING and not setup.failure:
+        layout.label(text="The worker's environment is not installed", icon="INFO")
+    elif error:
+        draw_message(layout, context, (error.message, error.hint), "ERROR", False)
+    else:
+        _draw_found(layout, setup)
+    if setup.note:
+        draw_message(layout, context, (setup.note,), "INFO", False)
+
+
+def _draw_found(layout: bpy.types.UILayout, setup: WorkerSetup) -> None:
+    """Versions and device of an environment that works, as far as they are known."""
+    found = setup.found
+    if found is None:
+        layout.label(text="A Python for the worker is named or found", icon="CHECKMARK")
+        return
+    column = layout.column(align=True)
+    names = [f"{name.capitalize()} {found.versions.get(name, '?')}" for name in _SHOWN_PACKAGES]
+    column.label(text=", ".join(names), icon="CHECKMARK", translate=False)
+    column.label(text=iface_(found.device), icon="SYSTEM", translate=False)
+
+
+def _draw_buttons(layout: bpy.types.UILayout, setup: WorkerSetup) -> None:
+    """Install for those who have nothing, else Check, Repair and Remove."""
+    if setup.state is SetupState.MISSING:
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("maquette.install_environment", icon="IMPORT")
+        if not setup.has_remains:
+            return
+    row = layout.row(align=True)
+    row.operator("maquette.check_environment", text="Check", icon="CHECKMARK")
+    row.operator("maquette.repair_environment", icon="FILE_REFRESH")
+    row.operator("maquette.remove_environment", icon="TRASH")
+
+
+CLASSES = (MAQUETTE_MT_environment, MAQUETTE_PT_worker)

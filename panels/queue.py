@@ -46,9 +46,7 @@ class MAQUETTE_PT_queue(bpy.types.Panel):
             draw_message(layout, context, (status.error, status.hint), "ERROR")
             _draw_remedy(layout, status.code)
         elif now.setup_error:
-            error = now.setup_error
-            draw_message(layout, context, (error.message, error.hint), "ERROR", False)
-            _draw_remedy(layout, error.code)
+            _draw_remedy(layout, now.setup_error.code)
         elif status.notes:
             draw_message(layout, context, status.notes, "INFO")
 
@@ -107,6 +105,7 @@ def draw_message(
 def _draw_remedy(layout: bpy.types.UILayout, code: str) -> None:
     """The button that mends this kind of error, if there is one."""
     if code == "setup":
+        layout.menu_contents("MAQUETTE_MT_environment")
         layout.operator(
             "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
         ).module = preferences.PACKAGE

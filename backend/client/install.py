@@ -147,6 +147,11 @@ def read_marker(folder: Path) -> Marker | None:
     return marker if isinstance(marker.versions, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
+def find_installed(folder: Path) -> Path | None:
+    """The Python of a complete environment, or None."""
+    return python_of_venv(folder) if read_marker(folder) else None
+
+
 def is_current(marker: Marker, requirements: Path = REQUIREMENTS) -> bool:
     """Whether an environment was made from the requirements of this version of the extension."""
     try:

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import MaquetteError
+from ..errors import MaquetteError, SetupError
 from .builds import Build
 from .child_job import ChildJob, Outcome
 from .environment import EnvironmentState, find_python, python_of_venv
@@ -40,7 +40,6 @@ class WorkerSetup:
 
     Attributes:
         job: The installation, removal or check that runs, or ran last; None before the first.
-        found: What the worker's Python has, as far as it is known.
         failure: Why the last job failed, or None.
     """
 
@@ -51,18 +50,16 @@ class WorkerSetup:
         named_python: Callable[[], str],
         is_needed: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._find_folder = find_folder
-        self.folder = find_folder()
         self._user_folder = user_folder
+        self._find_folder = find_folder
         self._named_python = named_python
         self._is_needed = is_needed
+        self._seen: tuple[str, Path] | None = None  # the name and the folder of what follows
         self._marker: Marker | None = None
         self._is_current = self._has_folder = False
-        self._read_folder()
-        self._lookup: tuple[str, MaquetteError | None] | None = None  # for this name: what is wrong
-        self._checked_name: str | None = None
+        self._error: MaquetteError | None = None
+        self._found: EnvironmentState | None = None
         self.job: ChildJob | None = None
-        self.found: EnvironmentState | None = self._found_by_marker()
         self.failure: MaquetteError | None = None
 
     @property
@@ -71,39 +68,51 @@ class WorkerSetup:
         return self.job is not None and not self.job.is_finished
 
     @property
+    def folder(self) -> Path:
+        """The environment's folder, whether it exists or not."""
+        return self._find_folder()
+
+    @property
     def is_installed(self) -> bool:
         """Whether the extension's own environment is complete."""
+        self._look()
         return self._marker is not None
 
     @property
     def installed_python(self) -> Path | None:
         """The Python of the extension's own environment, if that is complete."""
-        return python_of_venv(self.folder) if self._marker else None
+        return python_of_venv(self.folder) if self.is_installed else None
 
     @property
     def has_remains(self) -> bool:
         """Whether there is something to remove: a complete environment or half of one."""
+        self._look()
         return self._has_folder
 
     @property
+    def found(self) -> EnvironmentState | None:
+        """What the worker's Python has, as far as it is known."""
+        self._look()
+        return self._found
+
+    @property
     def error(self) -> MaquetteError | None:
-        """Why no worker can be started, or None; looked up again when the named Python changes."""
-        name = self._named_python()
-        if not self.is_busy and self.folder != (folder := self._find_folder()):
-            self.folder, self._lookup, self._checked_name = folder, None, None
-            self._read_folder()
-        if self._lookup is None or self._lookup[0] != name:
-            self._lookup = name, self._look_up(name)
-            if self._checked_name != name:
-                self.found = None if name else self._found_by_marker()
-        return self._lookup[1]
+        """Why no worker can be started, or None."""
+        self._look()
+        if self.is_busy and not isinstance(self.job, Trial):
+            return SetupError(
+                "The worker's environment is being changed.", "Wait until it is ready."
+            )
+        return self._error
 
     @property
     def state(self) -> SetupState:
         """Where the environment stands."""
         if self.is_busy:
-            running = {Installation: SetupState.INSTALLING, Removal: SetupState.REMOVING}
-            return running.get(type(self.job), SetupState.CHECKING)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            if isinstance(self.job, Installation):
+                return SetupState.INSTALLING
+            is_removal = isinstance(self.job, Removal)
+            return SetupState.REMOVING if is_removal else SetupState.CHECKING
         if self.error is None:
             return SetupState.READY
         is_there = self.is_installed or self._named_python()
@@ -136,7 +145,6 @@ class WorkerSetup:
         """
         plan = make_plan(self.folder, base_python, build, index)
         self._start(Installation(plan, self._user_folder / INSTALL_LOG))
-        self._marker = self.found = None
 
     def remove(self) -> None:
         """Delete the environment's folder and the logs of its making; nothing else.
@@ -145,7 +153,6 @@ class WorkerSetup:
             SetupError: The extension's folder cannot be written.
         """
         self._start(Removal(self.folder, self._user_folder / INSTALL_LOG))
-        self._marker = self.found = None
 
     def check(self) -> None:
         """Run the worker's Python once and look whether it has everything.
@@ -153,8 +160,6 @@ class WorkerSetup:
         Raises:
             SetupError: No Python is named, installed or found, or no log can be written.
         """
-        self.found = None
-        self._checked_name = self._named_python()
         self._start(Trial(self.find_python(), self._user_folder / CHECK_LOG))
 
     def cancel(self) -> None:
@@ -177,43 +182,37 @@ class WorkerSetup:
             self.job.close()
 
     def _start(self, job: ChildJob) -> None:
-        self.failure = self._lookup = None
+        self.failure = self._seen = None
         job.start()
         self.job = job
 
     def _end(self, job: ChildJob) -> None:
-        self._read_folder()
-        self._lookup = None
+        self._seen = None
+        self._look()
         if job.outcome is Outcome.FAILED:
             self.failure = job.error
         if isinstance(job, Trial):
-            self.found = job.found
-            self._lookup = self._named_python(), self.failure
-        else:
-            self.found = self._found_by_marker()
-            if job.outcome is Outcome.DONE and isinstance(job, Removal):
-                for name in (INSTALL_LOG, CHECK_LOG):
-                    (self._user_folder / name).unlink(missing_ok=True)
+            self._error, self._found = self.failure, job.found
+        elif isinstance(job, Removal) and job.outcome is Outcome.DONE:
+            for name in (INSTALL_LOG, CHECK_LOG):
+                (self._user_folder / name).unlink(missing_ok=True)
 
-    def _read_folder(self) -> None:
-        """Look once what is there, so that drawing need not."""
-        self._marker = read_marker(self.folder)
+    def _look(self) -> None:
+        """Look at the disk, but only when the named Python or the folder has changed since."""
+        now = self._named_python(), self.folder
+        if self._seen == now:
+            return
+        self._seen = now
+        name, folder = now
+        self._marker = read_marker(folder)
         self._is_current = self._marker is not None and is_current(self._marker)
-        self._has_folder = self.folder.is_dir()
-
-    def _look_up(self, name: str) -> MaquetteError | None:
-        """Whether a Python is named, installed or found; None means that it is."""
-        if not self._is_needed():
-            return None
-        try:
-            find_python(name, self.installed_python)
-        except MaquetteError as error:
-            return error
-        return None
-
-    def _found_by_marker(self) -> EnvironmentState | None:
-        """What the check at the end of the installation has found."""
-        if self._marker is None:
-            return None
-        python = python_of_venv(self.folder)
-        return EnvironmentState(python, self._marker.versions, self._marker.device)
+        self._has_folder = folder.is_dir()
+        self._error = self._found = None
+        python = python_of_venv(folder) if self._marker else None
+        if self._marker and python and not name:
+            self._found = EnvironmentState(python, self._marker.versions, self._marker.device)
+        if self._is_needed():
+            try:
+                find_python(name, python)
+            except MaquetteError as error:
+                self._error = error

@@ -37,7 +37,7 @@ class Layout:
         self._check_icon(icon)
         self.words.append(text)
 
-    def prop(self, data, name, text=None, icon="NONE"):
+    def prop(self, data, name, text=None, icon="NONE", emboss=True):
         self._check_icon(icon)
         assert name in data.bl_rna.properties, name
         self.properties.append(name)
