@@ -3,18 +3,25 @@
 
 import argparse
 import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import session
+from . import preferences, session
 from .backend import cli
+from .backend.batch.command import Hooks
+from .backend.batch.work import Extra
+from .backend.client.in_process import InProcess
+from .backend.client.queue import Transport
+from .backend.client.worker_process import WorkerProcess
 from .backend.config import flatten
 from .backend.errors import InputError
 from .backend.protocol import Result
 from .scene.asset import Origin, add_asset, read_version
+from .scene.batch import SUFFIX, check_library, write_blend, write_library
 from .scene.preview import render_preview, render_turntable
 
 NAME = "maquette"
@@ -31,6 +38,8 @@ def run(argv: Sequence[str]) -> int:
         The exit status: 0 done, 2 bad input, 1 any other error.
     """
     parser = cli.Parser(prog=_PROG, add_help=False, allow_abbrev=False)
+    if list(argv[:1]) == ["batch"]:
+        return _run_batch(parser, argv)
     parser.add_argument("--blend", type=Path)
     parser.add_argument("--preview", type=Path)
     parser.add_argument("--turntable", type=Path)
@@ -41,6 +50,39 @@ def run(argv: Sequence[str]) -> int:
         return cli.report_error(error)
     on_result = functools.partial(_fill_scene, wanted)
     return cli.main(rest, _PROG, session.make_worker, on_result, bpy.app.online_access)
+
+
+def _run_batch(parser: cli.Parser, argv: Sequence[str]) -> int:
+    """Run `batch`, which here also makes .blend files; the exit status."""
+    parser.add_argument("--asset-library", type=Path, dest="library")
+    parser.add_argument("--size", type=float, default=1.0, dest="size_m")
+    try:
+        wanted, rest = parser.parse_known_args(argv)
+    except InputError as error:
+        return cli.report_error(error)
+    library = wanted.library.absolute() if wanted.library else None
+    hooks = Hooks(
+        extras=[Extra(SUFFIX, functools.partial(write_blend, wanted.size_m))],
+        on_checked=functools.partial(check_library, library) if library else None,
+        on_finished=functools.partial(write_library, library) if library else None,
+        models_folder=preferences.get_models_folder(),
+    )
+    return cli.main(rest, _PROG, _make_process, None, bpy.app.online_access, hooks)
+
+
+def _make_process(device: str) -> Transport:
+    """A worker that can be stopped at once and may die: never one in this process.
+
+    Raises:
+        SetupError: No Python for the worker is named, installed or found.
+    """
+    worker = session.make_worker(device)
+    if not isinstance(worker, InProcess):
+        return worker
+    log_path = preferences.get_job_folder() / "worker.log"
+    folder = preferences.get_models_folder()
+    arguments = ["--device", device]
+    return WorkerProcess(Path(sys.executable), log_path, arguments, models_folder=folder)
 
 
 def _fill_scene(wanted: argparse.Namespace, request: cli.JobRequest, result: Result) -> None:

@@ -2,6 +2,7 @@
 """Turns the words of `batch` into a run: read the list, check all, work, report, exit code."""
 
 import argparse
+import functools
 import importlib.util
 import sys
 import time
@@ -79,11 +80,13 @@ class Hooks:
         extras: Further files of each job.
         on_checked: Called before any work; may raise `InputError`.
         on_finished: Called when no job is left to do.
+        models_folder: Where downloaded models lie; None: where the environment says.
     """
 
     extras: Sequence[Extra] = ()
     on_checked: Callable[[Batch], None] | None = None
     on_finished: Callable[[Batch], None] | None = None
+    models_folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -138,12 +141,14 @@ def run_batch(
         InputError: The list or the folder cannot be used; nothing was done.
         MaquetteError: The run cannot go on.
     """
-    plan = read_plan(request.source, request.defaults, find_missing_model)
+    hooks = hooks or Hooks()
+    models_folder = find_models_folder(hooks.models_folder)
+    find_missing = functools.partial(find_missing_model, models_folder)
+    plan = read_plan(request.source, request.defaults, find_missing)
     if plan.errors:
         for error in plan.errors:
             on_event(Refused.of_error(error))
         return 2
-    hooks = hooks or Hooks()
     place = Place(request.out.absolute(), hooks.extras, read_version())
     place.make_folders()
     with lock(place.lock_path), interrupts.listen():
@@ -180,13 +185,13 @@ def read_batch_request(args: argparse.Namespace) -> BatchRequest:
     )
 
 
-def find_missing_model(job: BatchJob) -> MaquetteError | None:
-    """Which weights of a job are not on this machine, if any."""
+def find_missing_model(folder: Path, job: BatchJob) -> MaquetteError | None:
+    """Which weights of a job are not in the models folder, if any."""
     needed = [CATALOGUE[job.config.model]] if job.task.kind == "generate" else []
     if job.config.texture.texture == "paint":
         needed.append(PAINT_CATALOGUE[job.config.paint.paint_model])
     for entry in needed:
-        if not has_weights(entry, find_models_folder()):
+        if not has_weights(entry, folder):
             return ModelMissingError(
                 f"The weights of '{entry.name}' are not on this machine.",
                 f"Download them with: python -m backend fetch {entry.name}",

@@ -138,14 +138,17 @@ class Manifest:
             for name, record in self.records.items()
             if name not in kept
         }
-        lines = [_encode("list", header), *(_encode("job", r) for r in forgotten.values())]
+        lines = [
+            _encode("list", header),
+            *(_encode("job", record) for record in forgotten.values()),
+            *(_encode_file(path, digest) for path, digest in self.files.items()),
+        ]
         try:
             if is_resumed and self.path.exists():
                 _drop_torn_line(self.path)
                 self._append(b"".join(lines))
             else:
                 place_bytes(b"".join(lines), self.path)
-                self.files.clear()
         except OSError as error:
             raise self._unwritable(error) from error
         self.header = header
@@ -170,7 +173,7 @@ class Manifest:
             MaquetteError: The file cannot be written.
         """
         try:
-            self._append(_dump({"kind": "file", "path": path, "sha256": digest}))
+            self._append(_encode_file(path, digest))
         except OSError as error:
             raise self._unwritable(error) from error
         self.files[path] = digest
@@ -253,6 +256,10 @@ def _fill(cls: type[_Line], body: Mapping[str, Any]) -> _Line:
 
 def _encode(kind: str, item: ListHeader | Record) -> bytes:
     return _dump({"kind": kind, **asdict(item)})
+
+
+def _encode_file(path: str, digest: str) -> bytes:
+    return _dump({"kind": "file", "path": path, "sha256": digest})
 
 
 def _dump(body: Mapping[str, Any]) -> bytes:

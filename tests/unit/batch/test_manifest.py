@@ -51,15 +51,13 @@ def test_no_file_says_nothing(tmp_path):
 def test_file_cut_at_any_byte_keeps_its_whole_lines_and_can_be_gone_on_with(manifest):
     content = manifest.path.read_bytes()
     ends = [i + 1 for i, byte in enumerate(content) if byte == 10]
-    for size in range(len(content)):
+    for size in sorted({*range(0, len(content), 7), *ends[:-1], *(end - 1 for end in ends)}):
         manifest.path.write_bytes(content[:size])
         read = read_manifest(manifest.path)
         num_whole = sum(end <= size for end in ends)
         expected = {record.name: record for record in RECORDS[: max(num_whole - 1, 0)]}
         assert read.records == expected
         assert (read.header == HEADER) == (num_whole > 0)
-        if size % 9 and size not in ends:
-            continue
         read.begin(HEADER, is_resumed=True, kept=read.records)
         read.add(Record("new", DONE))
         again = read_manifest(manifest.path)
@@ -99,7 +97,7 @@ def test_new_run_forgets_results_but_not_which_files_are_its_own(manifest):
     assert {record.state for record in read.records.values()} == {STOPPED}
     assert read.outputs == {"a.glb", "b.glb"}
     assert read.records["a"].inputs == {}
-    assert read.files == {} and manifest.files == {}
+    assert read.files == {"library.blend": "5"} == manifest.files
 
 
 def test_resumed_run_forgets_what_it_does_not_keep(manifest):
