@@ -15,22 +15,7 @@ def _beast(m: Model) -> None:
     neck, head = m.uniform(0.0, 0.8), m.uniform(0.35, 0.55)
     main = m.color("fur")
     shape = m.choose(("box", "round", "wool"))
-    if shape == "box":
-        body = box(width, tall, long, 0.1).move(y=leg)
-    elif shape == "round":
-        knots = [(0.3, -0.5), (0.5, -0.42), (0.5, 0), (0.52, 0.35), (0.3, 0.5)]
-        body = (
-            revolve([(r, z * long) for r, z in knots], 8)
-            .turn("x", 90)
-            .scale(width, tall, 1)
-            .move(y=leg + tall * 0.5)
-        )
-    else:
-        body = (
-            ball(0.5, 1, m.rng, 0.08).scale(width * 1.2, tall * 1.2, long).move(y=leg + tall * 0.5)
-        )
-    belly = below(m.color("fur2"), main, leg + tall * 0.35)
-    m.add(body, m.choose((main, main, belly, stripes(main, m.color("fur2"), 5, 2))))
+    _beast_body(m, shape, main, long, width, tall, leg)
     limb = box(thick * 2, leg + 0.12, thick * 2, top=(1.15, 1.15))
     for z in (long * 0.36, -long * 0.36):
         m.pair(limb.move(width * 0.32, 0, z), main)
@@ -53,6 +38,28 @@ def _beast(m: Model) -> None:
         ),
         main,
     )
+
+
+def _beast_body(
+    m: Model, shape: str, main: np.ndarray, long: float, width: float, tall: float, leg: float
+) -> None:
+    """The body of a beast on legs of this length."""
+    if shape == "box":
+        body = box(width, tall, long, 0.1).move(y=leg)
+    elif shape == "round":
+        knots = [(0.3, -0.5), (0.5, -0.42), (0.5, 0), (0.52, 0.35), (0.3, 0.5)]
+        body = (
+            revolve([(r, z * long) for r, z in knots], 8)
+            .turn("x", 90)
+            .scale(width, tall, 1)
+            .move(y=leg + tall * 0.5)
+        )
+    else:
+        body = (
+            ball(0.5, 1, m.rng, 0.08).scale(width * 1.2, tall * 1.2, long).move(y=leg + tall * 0.5)
+        )
+    belly = below(m.color("fur2"), main, leg + tall * 0.35)
+    m.add(body, m.choose((main, main, belly, stripes(main, m.color("fur2"), 5, 2))))
 
 
 def _muzzle(m: Model, y: float, z: float, head: float) -> None:
@@ -150,6 +157,21 @@ def _bird(m: Model) -> None:
         "gold",
     )
     add_eyes(m, head * 0.5, hy + head * 0.3, hz + head * 0.78, head * 0.18)
+    _wings_and_tail(m, main, upright, (size, tall, long), y)
+    _feet(m, size, leg)
+    if m.chance(0.3):
+        comb = extrude(
+            [(-0.2, 0), (0.25, 0), (0.2, 0.2), (0.08, 0.1), (0, 0.24), (-0.1, 0.1), (-0.2, 0.18)],
+            0.07,
+        )
+        m.add(comb.turn("y", -90).move(y=hy + head * 0.85, z=hz), "fruit")
+
+
+def _wings_and_tail(
+    m: Model, main: np.ndarray, upright: bool, sizes: tuple[float, float, float], y: float
+) -> None:
+    """Wings and tail on a body, y above the ground, of this size, height and length."""
+    size, tall, long = sizes
     spread = m.choose((0, 0, 60))
     wing = ball(size * 0.7, 1).scale(0.2, 0.7 * tall, 0.9 * long).move(y=-size * 0.1)
     m.pair(
@@ -160,14 +182,12 @@ def _bird(m: Model) -> None:
         "x", -60 if not upright else -110
     )
     m.add(tail.move(y=y, z=-size * long * 0.8), main * 0.85)
+
+
+def _feet(m: Model, size: float, leg: float) -> None:
+    """Legs of this length and their feet under a body of this size."""
     m.pair(prism(0.05, leg + 0.2, 5).move(size * 0.35), "gold")
     m.pair(box(0.22, 0.06, 0.34, top=(0.7, 0.8)).move(size * 0.35, 0, 0.08), "gold")
-    if m.chance(0.3):
-        comb = extrude(
-            [(-0.2, 0), (0.25, 0), (0.2, 0.2), (0.08, 0.1), (0, 0.24), (-0.1, 0.1), (-0.2, 0.18)],
-            0.07,
-        )
-        m.add(comb.turn("y", -90).move(y=hy + head * 0.85, z=hz), "fruit")
 
 
 def _fish(m: Model) -> None:
@@ -217,15 +237,7 @@ def _dragon(m: Model) -> None:
     kind = m.choose(("upright", "long", "turtle"))
     main = m.color(m.choose(("leaf", "paint", "crystal", "cactus")))
     if kind == "turtle":
-        shell = revolve(
-            [(0.8, 0), (0.85, 0.15), (0.6, 0.5), (0, 0.65)], m.choose((6, 8, 10))
-        ).scale(0.9, 1, 1.1)
-        m.add(shell.move(y=0.22), m.choose(("bark", "leaf2", "paint2")))
-        m.add(prism(0.7, 0.12, 8).move(y=0.15), "cream")
-        m.quad(box(0.28, 0.28, 0.35, 0.05).move(0.55, 0, 0.55), main)
-        m.add(tube([(0, 0.3, 0.6), (0, 0.5, 1.05)], 0.17, 6), main)
-        m.add(ball(0.25, 1).move(y=0.58, z=1.15), main)
-        add_eyes(m, 0.13, 0.66, 1.35, 0.06)
+        _turtle(m, main)
         return
     y = m.uniform(0.8, 1.1) if kind == "upright" else m.uniform(0.3, 0.45)
     if kind == "upright":
@@ -251,6 +263,13 @@ def _dragon(m: Model) -> None:
         tube(path, size, 8),
         below(m.color("cream"), main, path[5, 1] - 0.25) if m.chance(0.4) else main,
     )
+    _dress_dragon(m, kind, main, path, size, y)
+
+
+def _dress_dragon(
+    m: Model, kind: str, main: np.ndarray, path: np.ndarray, size: np.ndarray, y: float
+) -> None:
+    """Head, legs, spikes and wings on a body along a path, `y` above the ground."""
     hy, hz = path[-1, 1], path[-1, 2]
     m.add(box(0.42, 0.36, 0.45, 0.07).move(y=hy - 0.1, z=hz + 0.05), main)
     m.add(box(0.34, 0.22, 0.5, 0.05, (0.85, 0.9)).move(y=hy - 0.08, z=hz + 0.45), main)
@@ -272,6 +291,19 @@ def _dragon(m: Model) -> None:
     if m.chance(0.3):
         wing = extrude([(0, 0), (0.5, 0.6), (1.3, 0.5), (1.0, 0.15), (0.6, 0.1), (0.4, -0.2)], 0.06)
         m.pair(wing.turn("y", 20).move(0.2, y + 0.3, -0.1), "accent")
+
+
+def _turtle(m: Model, main: np.ndarray) -> None:
+    """A turtle in this colour under a shell of another."""
+    shell = revolve([(0.8, 0), (0.85, 0.15), (0.6, 0.5), (0, 0.65)], m.choose((6, 8, 10))).scale(
+        0.9, 1, 1.1
+    )
+    m.add(shell.move(y=0.22), m.choose(("bark", "leaf2", "paint2")))
+    m.add(prism(0.7, 0.12, 8).move(y=0.15), "cream")
+    m.quad(box(0.28, 0.28, 0.35, 0.05).move(0.55, 0, 0.55), main)
+    m.add(tube([(0, 0.3, 0.6), (0, 0.5, 1.05)], 0.17, 6), main)
+    m.add(ball(0.25, 1).move(y=0.58, z=1.15), main)
+    add_eyes(m, 0.13, 0.66, 1.35, 0.06)
 
 
 ANIMALS = (_beast, _beast, _beast, _bird, _fish, _bug, _dragon)

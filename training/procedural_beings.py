@@ -3,6 +3,8 @@
 
 import math
 
+import numpy as np
+
 from training.procedural_model import Model
 from training.procedural_solids import ball, box, extrude, prism, revolve, tube
 
@@ -24,17 +26,7 @@ def _person(m: Model) -> None:
     leg, torso, width = m.uniform(0.45, 1), m.uniform(0.6, 0.9), m.uniform(0.5, 0.8)
     depth, head = width * m.uniform(0.5, 0.65), m.uniform(0.45, 0.9)
     trousers, shirt = m.fresh("cloth"), m.fresh("cloth")
-    for x in (1, -1):
-        limb = (
-            box(width * 0.42, leg, depth * 0.8, top=(1, 1))
-            if blocky
-            else prism(width * 0.2, leg, 6, width * 0.24)
-        )
-        m.add(limb.move(x * width * 0.25), trousers)
-        m.add(
-            box(width * 0.42, 0.16, depth * 1.2, 0.03).move(x * width * 0.25, 0, depth * 0.15),
-            "darkwood",
-        )
+    _legs(m, blocky, trousers, leg, width, depth)
     top = (m.uniform(0.85, 1.25), 1)
     body = box(width, torso, depth, 0.0 if blocky else 0.08, top)
     if not blocky and m.chance(0.5):
@@ -44,17 +36,7 @@ def _person(m: Model) -> None:
         ).scale(1, 1, 0.7)
     m.add(body.move(y=leg), shirt)
     m.add(box(width * 1.04, 0.1, depth * 1.06).move(y=leg), "darkwood2")
-    shoulder, reach = leg + torso - 0.12, m.uniform(0.5, 0.75)
-    droop = m.choose((0.0, 0.3, 0.8, 1.0)) * m.uniform(0.9, 1)
-    hand = (
-        width * 0.5 * top[0] + reach * math.cos(droop * 1.35),
-        shoulder - reach * math.sin(droop * 1.35),
-        0.05,
-    )
-    start = (width * 0.45 * top[0], shoulder, 0)
-    arm = tube([start, hand], 0.13 if blocky else 0.1, 4 if blocky else 6)
-    m.pair(arm, shirt if m.chance(0.6) else m.color("skin"))
-    m.pair(ball(0.13, 1).move(*hand), "skin")
+    _arms(m, blocky, shirt, width * top[0], leg + torso - 0.12)
     y = leg + torso
     m.add(prism(head * 0.2, 0.12, 6).move(y=y - 0.03), "skin")
     skull = (
@@ -76,6 +58,38 @@ def _person(m: Model) -> None:
             0.06,
         )
         m.add(cape.turn("x", 6).move(y=y, z=-depth * 0.6), "cloth2")
+
+
+def _legs(
+    m: Model, blocky: bool, trousers: np.ndarray, leg: float, width: float, depth: float
+) -> None:
+    """Legs and shoes."""
+    for x in (1, -1):
+        limb = (
+            box(width * 0.42, leg, depth * 0.8, top=(1, 1))
+            if blocky
+            else prism(width * 0.2, leg, 6, width * 0.24)
+        )
+        m.add(limb.move(x * width * 0.25), trousers)
+        m.add(
+            box(width * 0.42, 0.16, depth * 1.2, 0.03).move(x * width * 0.25, 0, depth * 0.15),
+            "darkwood",
+        )
+
+
+def _arms(m: Model, blocky: bool, shirt: np.ndarray, side: float, shoulder: float) -> None:
+    """Arms with hands, hanging or spread, from shoulders this far apart; maybe a staff."""
+    reach = m.uniform(0.5, 0.75)
+    droop = m.choose((0.0, 0.3, 0.8, 1.0)) * m.uniform(0.9, 1)
+    hand = (
+        side * 0.5 + reach * math.cos(droop * 1.35),
+        shoulder - reach * math.sin(droop * 1.35),
+        0.05,
+    )
+    start = (side * 0.45, shoulder, 0)
+    arm = tube([start, hand], 0.13 if blocky else 0.1, 4 if blocky else 6)
+    m.pair(arm, shirt if m.chance(0.6) else m.color("skin"))
+    m.pair(ball(0.13, 1).move(*hand), "skin")
     if m.chance(0.25):
         m.add(prism(0.04, 1.5, 5).move(hand[0], hand[1] - 0.6, hand[2] + 0.05), "wood")
         m.add(ball(0.13, 0).move(hand[0], hand[1] + 0.9, hand[2] + 0.05), "crystal")
@@ -164,21 +178,7 @@ def _snowman(m: Model) -> None:
     """A snowman, a ghost, a slime or another round monster."""
     kind = m.choose(("snowman", "ghost", "slime", "monster"))
     if kind == "snowman":
-        r, y = m.uniform(0.6, 0.8), 0.0
-        for _ in range(3):
-            m.add(ball(r, 2 if r > 0.7 else 1).move(y=y + r * 0.85), "snow")
-            y, r = y + r * 1.45, r * 0.72
-        r /= 0.72
-        y -= r * 1.45
-        m.add(prism(r * 0.18, r, 6, 0).turn("x", 90).move(y=y + r * 0.85, z=r * 0.8), "fruit")
-        add_eyes(m, r * 0.35, y + r * 1.15, r * 0.88, r * 0.2)
-        m.pair(tube([(0.4, y - 0.2, 0), (1.1, y + m.uniform(-0.1, 0.4), 0)], 0.04, 5), "bark")
-        m.add(
-            revolve([(r * 1.1, 0), (r * 1.1, 0.05), (r * 0.65, 0.06), (r * 0.6, 0.5)], 8).move(
-                y=y + r * 1.6
-            ),
-            "darkmetal",
-        )
+        _snow_balls(m)
         return
     main = (
         m.color("snow")
@@ -201,6 +201,25 @@ def _snowman(m: Model) -> None:
     if kind != "slime":
         lift = m.uniform(-0.3, 0.3)
         m.pair(tube([(0.6, tall * 0.5, 0), (1.0, tall * 0.5 + lift, 0.1)], [0.15, 0.11], 6), main)
+
+
+def _snow_balls(m: Model) -> None:
+    """Three balls of snow with a carrot, arms and a hat."""
+    r, y = m.uniform(0.6, 0.8), 0.0
+    for _ in range(3):
+        m.add(ball(r, 2 if r > 0.7 else 1).move(y=y + r * 0.85), "snow")
+        y, r = y + r * 1.45, r * 0.72
+    r /= 0.72
+    y -= r * 1.45
+    m.add(prism(r * 0.18, r, 6, 0).turn("x", 90).move(y=y + r * 0.85, z=r * 0.8), "fruit")
+    add_eyes(m, r * 0.35, y + r * 1.15, r * 0.88, r * 0.2)
+    m.pair(tube([(0.4, y - 0.2, 0), (1.1, y + m.uniform(-0.1, 0.4), 0)], 0.04, 5), "bark")
+    m.add(
+        revolve([(r * 1.1, 0), (r * 1.1, 0.05), (r * 0.65, 0.06), (r * 0.6, 0.5)], 8).move(
+            y=y + r * 1.6
+        ),
+        "darkmetal",
+    )
 
 
 BEINGS = (_person, _person, _snowman)

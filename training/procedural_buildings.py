@@ -219,16 +219,7 @@ def _hut(m: Model) -> None:
         m.add(prism(0.4, 0.6, 8).lay("z").move(y=0.2, z=1.0).cut((0, -1, 0), 0), "snow2")
         m.add(prism(0.3, 0.62, 8).lay("z").move(y=0.2, z=1.0).cut((0, -1, 0), 0), "darkmetal")
     elif kind == "ridge":
-        width, depth, tall = m.uniform(1.2, 1.8), m.uniform(1.4, 2.2), m.uniform(0.9, 1.4)
-        m.add(roof(depth, tall, width, 1.0).turn("y", 90), "cloth")
-        m.add(
-            extrude([(-width * 0.22, 0), (width * 0.22, 0), (0, tall * 0.75)], 0.06).move(
-                z=depth / 2
-            ),
-            "darkwood",
-        )
-        for z in (depth / 2, -depth / 2):
-            m.pair(tube([(-width * 0.55, 0, z), (width * 0.06, tall * 1.12, z)], 0.04, 5), "wood")
+        _ridge_tent(m)
     else:
         tall = m.uniform(1.4, 2)
         m.add(
@@ -245,6 +236,18 @@ def _hut(m: Model) -> None:
                 ),
                 "wood",
             )
+
+
+def _ridge_tent(m: Model) -> None:
+    """A tent of two slopes between crossed poles."""
+    width, depth, tall = m.uniform(1.2, 1.8), m.uniform(1.4, 2.2), m.uniform(0.9, 1.4)
+    m.add(roof(depth, tall, width, 1.0).turn("y", 90), "cloth")
+    m.add(
+        extrude([(-width * 0.22, 0), (width * 0.22, 0), (0, tall * 0.75)], 0.06).move(z=depth / 2),
+        "darkwood",
+    )
+    for z in (depth / 2, -depth / 2):
+        m.pair(tube([(-width * 0.55, 0, z), (width * 0.06, tall * 1.12, z)], 0.04, 5), "wood")
 
 
 def _well(m: Model) -> None:

@@ -50,19 +50,7 @@ def _boat(m: Model) -> None:
             m.pair(oar, "wood2")
             m.pair(box(0.12, 0.4, 0.04).turn("z", 60).move(width * 1.25, tall * 0.35, 0.1), "wood2")
     elif kind == "motor":
-        m.add(
-            box(width * 0.65, 0.4, long * 0.3, 0.03, (0.9, 0.75)).move(
-                y=tall * 0.8, z=-0.05 * long
-            ),
-            "snow",
-        )
-        m.add(
-            box(width * 0.68, 0.18, long * 0.27).move(y=tall * 0.8 + 0.15, z=-0.05 * long), "glass"
-        )
-        for k in range(m.integer(0, 2)):
-            m.add(
-                prism(0.14, 0.5, 8).move(y=tall * 0.8 + 0.35, z=(-0.02 - 0.12 * k) * long), "fruit"
-            )
+        _cabin(m, long, width, tall)
     else:
         count = 1 if kind == "sail" else m.integer(2, 3)
         if kind == "galleon":
@@ -79,6 +67,17 @@ def _boat(m: Model) -> None:
                 width,
                 is_square=kind == "galleon",
             )
+
+
+def _cabin(m: Model, long: float, width: float, tall: float) -> None:
+    """The cabin of a motor boat, with up to two funnels."""
+    m.add(
+        box(width * 0.65, 0.4, long * 0.3, 0.03, (0.9, 0.75)).move(y=tall * 0.8, z=-0.05 * long),
+        "snow",
+    )
+    m.add(box(width * 0.68, 0.18, long * 0.27).move(y=tall * 0.8 + 0.15, z=-0.05 * long), "glass")
+    for k in range(m.integer(0, 2)):
+        m.add(prism(0.14, 0.5, 8).move(y=tall * 0.8 + 0.35, z=(-0.02 - 0.12 * k) * long), "fruit")
 
 
 def _mast(m: Model, z: float, y: float, tall: float, width: float, is_square: bool) -> None:
@@ -140,6 +139,13 @@ def _plane(m: Model) -> None:
         m.pair(box(0.05, r * 2.2, 0.05).move(span * 0.6, 0.05, long * 0.08), "wood")
     tail = [(x * 0.4, z * 0.6) for x, z in wing]
     m.pair(extrude(tail, 0.05).turn("x", 90).move(z=-long * 0.42), "paint2")
+    _fin(m, r, long)
+    m.add(ball(r * 0.7, 1).scale(0.8, 0.8, 1.5).move(y=r * 0.7, z=long * 0.2), "glass")
+    _engines(m, kind, r, long, span)
+
+
+def _fin(m: Model, r: float, long: float) -> None:
+    """The upright fin of the tail."""
     fin = [
         (-long * 0.5, r * 2),
         (-long * 0.42, r * 2),
@@ -147,7 +153,10 @@ def _plane(m: Model) -> None:
         (-long * 0.48, r * 0.1),
     ]
     m.add(side_plate(fin, 0.06), "paint2")
-    m.add(ball(r * 0.7, 1).scale(0.8, 0.8, 1.5).move(y=r * 0.7, z=long * 0.2), "glass")
+
+
+def _engines(m: Model, kind: str, r: float, long: float, span: float) -> None:
+    """A propeller and wheels, or jets, for a body of this radius."""
     if kind == "propeller":
         m.add(prism(r * 0.25, 0.2, 6, 0).turn("x", 90).move(z=long * 0.5), "darkmetal")
         m.add(

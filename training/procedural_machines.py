@@ -114,7 +114,18 @@ def _robot(m: Model) -> None:
     else:
         m.pair(prism(leg * 0.5, 0.25, 10).lay("x").move(width * 0.42, leg * 0.5, 0), "rubber")
         m.add(box(width * 0.5, leg * 0.6, 0.3).move(y=leg * 0.5), joint)
-    head, y = m.uniform(0.4, 0.7), leg + tall
+    y = leg + tall
+    _robot_head(m, main, joint, y)
+    bend = m.uniform(-0.1, 0.5)
+    path = [(width * 0.5, y - 0.15, 0), (width * 0.8, y - 0.4, 0), (width * 0.8, y - 0.75, bend)]
+    m.pair(tube(path, 0.09, 6), joint)
+    m.pair(ball(0.16, 1).move(*path[-1]), main)
+    m.pair(ball(0.18, 1).move(*path[0]), main)
+
+
+def _robot_head(m: Model, main: str, joint: str, y: float) -> None:
+    """Neck, head, eyes and an aerial, from y up."""
+    head = m.uniform(0.4, 0.7)
     m.add(prism(0.12, 0.16, 8).move(y=y), joint)
     shape = m.choose(
         (
@@ -137,11 +148,6 @@ def _robot(m: Model) -> None:
         )
     m.add(prism(0.025, 0.25, 4).move(y=y + head + 0.1), joint)
     m.add(ball(0.07, 0).move(y=y + head + 0.36), "accent")
-    bend = m.uniform(-0.1, 0.5)
-    path = [(width * 0.5, y - 0.15, 0), (width * 0.8, y - 0.4, 0), (width * 0.8, y - 0.75, bend)]
-    m.pair(tube(path, 0.09, 6), joint)
-    m.pair(ball(0.16, 1).move(*path[-1]), main)
-    m.pair(ball(0.18, 1).move(*path[0]), main)
 
 
 def _gear(m: Model) -> None:

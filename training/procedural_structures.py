@@ -161,12 +161,7 @@ def _sign(m: Model) -> None:
     kind = m.choose(("board", "arrows", "flag", "banner", "grave", "target", "traffic"))
     height, post = m.uniform(1.2, 2), m.choose(("wood", "darkmetal", "metal"))
     if kind == "grave":
-        width, tall = m.uniform(0.7, 1), m.uniform(0.5, 1)
-        top = arc(width / 2, 0, 180, m.choose((3, 5, 7)), tall)
-        m.add(extrude([(-width / 2, 0), (width / 2, 0), *top.tolist()], 0.22), "stone")
-        m.add(box(width * 1.3, 0.14, 0.5), "darkstone")
-        m.add(box(0.1, tall * 0.7, 0.3).move(y=tall * 0.4), "stone2")
-        m.add(box(width * 0.5, 0.1, 0.3).move(y=tall * 0.8), "stone2")
+        _grave(m)
         return
     m.add(prism(0.07, height, m.choose((4, 6, 8))), post)
     if kind == "board":
@@ -182,13 +177,7 @@ def _sign(m: Model) -> None:
             plate = extrude(line, 0.08).move(0, height * 0.85 - 0.34 * k, 0.08)
             m.add(plate if m.chance(0.5) else plate.mirror(), m.near("wood2", 0.15))
     elif kind == "flag":
-        m.add(
-            box(0.95, 0.55, 0.04).move(0.5, height - 0.56),
-            stripes(m.color("cloth"), m.color("cloth2"), 1),
-        )
-        m.add(box(0.95, 0.18, 0.05).move(0.5, height - 0.37), "cream")
-        m.add(ball(0.1, 1).move(y=height), "gold")
-        m.add(prism(0.3, 0.1, 8), "stone")
+        _flag(m, height)
     elif kind == "banner":
         m.add(prism(0.05, 0.9, 6).lay("x").move(y=height, z=0.06), post)
         line = [(-0.36, 0), (0.36, 0), (0.36, -0.9), (0, -m.uniform(0.6, 1.1)), (-0.36, -0.9)]
@@ -205,6 +194,27 @@ def _sign(m: Model) -> None:
         m.add(box(0.4, 1, 0.3, 0.04).move(y=height), "darkmetal")
         for k, code in enumerate(("fruit", "gold", "leaf")):
             m.add(prism(0.13, 0.1, 8).lay("z").move(y=height + 0.82 - 0.3 * k, z=0.16), code)
+
+
+def _flag(m: Model, height: float) -> None:
+    """A striped flag at the top of its pole."""
+    m.add(
+        box(0.95, 0.55, 0.04).move(0.5, height - 0.56),
+        stripes(m.color("cloth"), m.color("cloth2"), 1),
+    )
+    m.add(box(0.95, 0.18, 0.05).move(0.5, height - 0.37), "cream")
+    m.add(ball(0.1, 1).move(y=height), "gold")
+    m.add(prism(0.3, 0.1, 8), "stone")
+
+
+def _grave(m: Model) -> None:
+    """A gravestone with a cross."""
+    width, tall = m.uniform(0.7, 1), m.uniform(0.5, 1)
+    top = arc(width / 2, 0, 180, m.choose((3, 5, 7)), tall)
+    m.add(extrude([(-width / 2, 0), (width / 2, 0), *top.tolist()], 0.22), "stone")
+    m.add(box(width * 1.3, 0.14, 0.5), "darkstone")
+    m.add(box(0.1, tall * 0.7, 0.3).move(y=tall * 0.4), "stone2")
+    m.add(box(width * 0.5, 0.1, 0.3).move(y=tall * 0.8), "stone2")
 
 
 def _ladder(m: Model) -> None:

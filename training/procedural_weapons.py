@@ -29,21 +29,7 @@ def _sword(m: Model) -> None:
     m.add(pommel.move(y=-0.04), m.choose(("gold", "metal", "crystal")))
     guard, y = wide * m.uniform(1.6, 3.4), grip
     kind = m.choose(("bar", "bow", "disc", "wings"))
-    if kind == "bar":
-        m.add(box(guard * 2, 0.09, 0.12, 0.02).move(y=y), "gold")
-    elif kind == "bow":
-        lift = m.uniform(-0.15, 0.2)
-        m.add(
-            tube(curve([(-guard, y + lift, 0), (0, y, 0), (guard, y + lift, 0)], 7), 0.05, 6),
-            "gold",
-        )
-    elif kind == "disc":
-        m.add(prism(wide * 1.6, 0.06, 8).move(y=y), "gold")
-    else:
-        m.pair(
-            extrude([(0, 0), (guard, 0.12), (guard * 0.7, 0.2), (0, 0.14)], 0.1).move(0, y, 0),
-            "gold",
-        )
+    _guard(m, kind, guard, wide, y)
     y += 0.07
     shape = m.choose(("straight", "leaf", "tapered", "curved", "notched", "broad"))
     if shape == "curved":
@@ -65,6 +51,25 @@ def _sword(m: Model) -> None:
     if m.chance(0.3):
         m.add(
             box(wide * 0.4, long * 0.6, 0.1).move(y=y), m.choose(("darkmetal", "crystal", "gold"))
+        )
+
+
+def _guard(m: Model, kind: str, guard: float, wide: float, y: float) -> None:
+    """The cross guard between grip and blade."""
+    if kind == "bar":
+        m.add(box(guard * 2, 0.09, 0.12, 0.02).move(y=y), "gold")
+    elif kind == "bow":
+        lift = m.uniform(-0.15, 0.2)
+        m.add(
+            tube(curve([(-guard, y + lift, 0), (0, y, 0), (guard, y + lift, 0)], 7), 0.05, 6),
+            "gold",
+        )
+    elif kind == "disc":
+        m.add(prism(wide * 1.6, 0.06, 8).move(y=y), "gold")
+    else:
+        m.pair(
+            extrude([(0, 0), (guard, 0.12), (guard * 0.7, 0.2), (0, 0.14)], 0.1).move(0, y, 0),
+            "gold",
         )
 
 
@@ -133,6 +138,11 @@ def _shield(m: Model) -> None:
         if m.chance(0.5):
             m.add(box(size * 0.2, size * 1.5, 0.26).move(y=-size * 0.75), "cloth2")
             m.add(box(size * 1.1, size * 0.2, 0.26).move(y=size * 0.15), "cloth2")
+    _boss(m, size, rim)
+
+
+def _boss(m: Model, size: float, rim: str) -> None:
+    """What stands out in the middle of a shield."""
     boss = m.choose(("none", "ball", "cone", "star"))
     if boss == "ball":
         m.add(ball(size * 0.25, 1).scale(1, 1, 0.6).move(z=0.2), rim)
