@@ -79,6 +79,11 @@ def _take_jobs_out(*_: object) -> None:
     session.current().unfinished.clear_file()
 
 
+@persistent
+def _keep_history(*_: object) -> None:
+    session.current().history.restore()
+
+
 # Name of the list in `bpy.app.handlers` -> function.
 _HANDLERS = {
     "load_pre": _leave_file,
@@ -86,6 +91,8 @@ _HANDLERS = {
     "save_pre": _put_jobs_into_file,
     "save_post": _take_jobs_out,
     "save_post_fail": _take_jobs_out,
+    "undo_post": _keep_history,
+    "redo_post": _keep_history,
 }
 
 

@@ -13,6 +13,9 @@ from ..properties_recipe import VIEWS
 from .image import encode_png, load_packed, read_pixels
 from .recipe import all_recipes, read_digests
 
+# Types of images whose pixels cannot be read.
+_MADE_BY_BLENDER = ("RENDER_RESULT", "COMPOSITING")
+
 
 def digest_file(path: Path) -> str:
     """SHA-256 of a file, hex; empty if it is gone."""
@@ -55,7 +58,7 @@ def keep_pictures(
 def choose_original(image: bpy.types.Image, name: str, digest: str) -> bpy.types.Image:
     """The artist's own image where it still shows what was kept, else the one that was kept."""
     original = bpy.data.images.get(name)
-    if original is None or original == image or original.type != "IMAGE":
+    if original is None or original.type in _MADE_BY_BLENDER:
         return image
     return original if digest_image(original) == digest else image
 

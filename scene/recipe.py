@@ -30,7 +30,7 @@ class Made:
         title: Name of the result.
         pictures: View -> the picture as the worker got it.
         settings: Flat setting name -> value, `seed` as it was used.
-        choices: Of a re-texturing, as JSON has it, see `session_saved.encode_choices`.
+        choices: Of a re-texturing, as `session_saved.encode_choices` has it; else empty.
         size_m: Longest side of a new object.
         result: What the worker made.
         folder: The job's folder.
@@ -120,7 +120,7 @@ def write_recipe(
     recipe.picture = made.pictures["front"].name if "front" in made.pictures else ""
     for view, name in VIEWS.items():
         setattr(recipe, name, images.get(view))
-    mask = made.choices.get("mask") or {}
+    mask = made.choices.get("choices", {}).get("mask") or {}
     recipe.mask_image = bpy.data.images.get(mask.get("image") or "")
     recipe.settings = json.dumps(dict(made.settings), sort_keys=True)
     recipe.choices = json.dumps(dict(made.choices), sort_keys=True) if made.choices else ""

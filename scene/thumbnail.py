@@ -81,6 +81,8 @@ class Thumbnails:
 
 def _read_small(path: Path) -> NDArray[np.uint8] | None:
     """A picture fitted into the square `[SIDE_PX, SIDE_PX, 3]`, or None if it cannot be read."""
+    if not path.is_file():
+        return None
     try:
         image = bpy.data.images.load(str(path))
     except RuntimeError:

@@ -66,6 +66,11 @@ class SavedJob:
     settings: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files of its pictures."""
+        return [Path(picture.path) for picture in self.pictures.values()]
+
 
 def encode_jobs(jobs: Sequence[SavedJob]) -> str:
     """Jobs as JSON text; empty for no jobs."""
