@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from ..backend.batch.files import hash_file, name_part, settle
 from ..backend.batch.manifest import DONE
 from ..backend.batch.plan import BatchJob
 from ..backend.batch.work import RESULT, Place
+from ..backend.client.queue_file import SavedPicture
 from ..backend.config import flatten
 from ..backend.errors import InputError, MaquetteError
 from ..backend.protocol import Result
 from .asset import Origin, add_asset, read_version
 from .image import show_in_preview
+from .kept_pictures import digest_file, keep_pictures
 from .library import mark_asset
 from .placement import grid_offset
 from .preview import silent_stdout
+from .recipe import Made, write_recipe
 
 SUFFIX = ".blend"
 
@@ -51,6 +55,8 @@ def write_blend(size_m: float, job: BatchJob, result: Result, path: Path) -> Non
     texture_path = Path(result.texture_path) if result.texture_path else None
     obj = add_asset(Path(result.mesh_path), result.seed, origin, texture_path)
     obj.name = obj.data.name = job.name
+    if job.task.kind == "generate":
+        _write_recipe(obj, size_m, job, result)
     _save(path)
 
 
@@ -104,6 +110,31 @@ def write_library(path: Path, batch: Batch) -> None:
         batch.manifest.add_file(str(path), hash_file(path))
     except OSError as error:
         raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def _write_recipe(obj: bpy.types.Object, size_m: float, job: BatchJob, result: Result) -> None:
+    """Let the object know how it was made, with its pictures, so that it can be made again."""
+    pictures = {view: SavedPicture(path.name, str(path)) for view, path in job.images.items()}
+    versions = {"maquette": read_version(), "blender": bpy.app.version_string}
+    made = Made(
+        job_id=result.job_id,
+        kind=job.task.kind,
+        title=job.name,
+        pictures=pictures,
+        settings={**flatten(job.config), "seed": result.seed},
+        choices={},
+        size_m=size_m,
+        result=result,
+        folder=Path(result.mesh_path).parent,
+        made_at=time.strftime("%Y-%m-%d %H:%M:%S"),
+        versions={**versions, **result.versions},
+    )
+    digests = {view: digest_file(path) for view, path in job.images.items()}
+    digests["mesh"] = digest_file(Path(result.mesh_path))
+    if result.texture_path:
+        digests["texture"] = digest_file(Path(result.texture_path))
+    images = keep_pictures(pictures, digests, is_packed=True)
+    write_recipe(obj.maquette.made, made, images, digests)
 
 
 def _append(path: Path) -> Sequence[bpy.types.Object]:

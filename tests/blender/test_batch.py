@@ -64,6 +64,11 @@ def test_each_job_leaves_a_glb_and_a_blend_and_the_library_gathers_them(
     assert {tuple(obj.preview.image_size) for obj in objects} == {(160, 160)}
     seen = {obj.preview.image_pixels_float[0] for obj in objects}
     assert len(seen) == 3  # each its own
+    for obj in objects:
+        recipe = obj.maquette.made
+        assert (recipe.title, recipe.picture) == (obj.name, f"{obj.name}.png")
+        assert json.loads(recipe.settings)["seed"] == 7 and recipe.size_m == 0.5
+        assert recipe.image.packed_file is not None and tuple(recipe.image.size) == (48, 48)
     assert not list(out.rglob("*part*")) and not list(tmp_path.glob("*part*"))
 
 
