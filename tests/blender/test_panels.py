@@ -33,7 +33,7 @@ class Layout:
         function = self._bpy.types.UILayout.bl_rna.functions["label"]
         assert icon in function.parameters["icon"].enum_items, icon
 
-    def label(self, text="", icon="NONE", translate=True):
+    def label(self, text="", icon="NONE", icon_value=0, translate=True):
         self._check_icon(icon)
         self.words.append(text)
 
