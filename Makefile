@@ -2,6 +2,8 @@
 # Everything starts here; each target makes what it needs first.
 #   make demo   one example picture to a .glb, a .blend and a preview under out/
 #   make test   lint, then all tests        make lint   format, lint and type check
+#   make test-gui       a real Blender window driven by mouse and keyboard (root; makes Blender's folder)
+#   make test-versions  the tests in Blender with other versions of it (VERSIONS="4.2 5.0")
 #   make zip    the extension under dist/    make bench  figures into benchmarks/results/
 #   make clean  remove everything made here but .venv
 # Variables: PYTHON, DEVICE (cpu, cuda, rocm, mps), TORCH_INDEX, see packaging/make_venv.py; JOBS;
@@ -11,7 +13,7 @@ PY := .venv/bin/python
 JOBS ?= 2
 LAYERS := tests/unit tests/parity tests/worker tests/blender
 
-.PHONY: venv demo test lint zip bench examples docs clean
+.PHONY: venv demo test test-gui test-versions lint zip bench examples docs clean
 
 venv:
 	@python3 packaging/make_venv.py
@@ -22,6 +24,14 @@ demo: venv
 # One file stays in one process: tests in real Blender then never see another file's Blender.
 test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile $(LAYERS)
+
+# Without root or network there is no window to test in: said, and no failure.
+test-gui: venv
+	@tests/gui/setup_blender.sh || [ $$? = 77 ]
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -rs -p no:cacheprovider tests/gui
+
+test-versions: venv
+	JOBS=$(JOBS) $(PY) tests/versions.py $(VERSIONS)
 
 lint: venv
 	$(PY) -m ruff format --check .

@@ -9,6 +9,9 @@ import threading
 import time
 import tomllib
 import zipfile
+from importlib import metadata
+
+import pytest
 
 from tests.blender.conftest import MODULE, ROOT
 from tests.blender.test_generate import FAKE
@@ -125,6 +128,10 @@ def test_twenty_times_on_and_off(bpy, addon):
     gc.collect()
 
 
+@pytest.mark.skipif(
+    metadata.version("bpy").startswith("4.2."),
+    reason="the module of 4.2 crashes at its end after any property with a get function",
+)
 def test_blender_ends_cleanly_after_a_job(tmp_path, zip_path):
     script = f"""
 import bpy

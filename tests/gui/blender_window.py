@@ -88,10 +88,11 @@ class Display:
         inner = (
             f"exec chroot {folder} /usr/bin/env -i PATH=/usr/bin:/bin HOME=/job/home"
             " LC_ALL=C.UTF-8 XDG_RUNTIME_DIR=/job/home LIBGL_ALWAYS_SOFTWARE=1"
-            " GALLIUM_DRIVER=llvmpipe OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1"
+            " GALLIUM_DRIVER=llvmpipe MESA_SHADER_CACHE_DIR=/job/shaders OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1"
             f" BLENDER_USER_RESOURCES=/job/home/blender python3 /job/inside.py {size[0]}x{size[1]}"
         )
-        (job / "home").mkdir(exist_ok=True)
+        for name in ("home", "shaders"):  # compiled once, not by every Blender
+            (job / name).mkdir(exist_ok=True)
         namespaces = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
             [*namespaces, "sh", "-ec", "; ".join((*mounts, inner))],
@@ -219,9 +220,7 @@ class BlenderWindow:
         self.move(x, y)
         return self.ask(f"result = name_under_pointer({area!r}, {region!r})")
 
-    def find_button(
-        self, name: str, area: str = "VIEW_3D", region: str = "UI"
-    ) -> tuple[int, int]:
+    def find_button(self, name: str, area: str = "VIEW_3D", region: str = "UI") -> tuple[int, int]:
         """A point in the button of an operator ("maquette.generate") or a property ("seed").
 
         Where its label stands is tried first, then the pointer moves over the region from the top,

@@ -44,7 +44,9 @@ def test_selected_object_is_painted_by_mouse(workbench: Workbench):
     window.click_button("maquette.retexture")
     window.wait_for(f"{SESSION}.is_running")
     workbench.wait_until_idle()
-    slots = window.ask("result = [s.material.name for s in bpy.data.objects['Cube'].material_slots]")
+    slots = window.ask(
+        "result = [s.material.name for s in bpy.data.objects['Cube'].material_slots]"
+    )
     assert len(slots) == 2
     window.click_button("maquette.restore_material")
     window.wait_for("len(bpy.data.objects['Cube'].material_slots) == 1")
