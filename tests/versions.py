@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the tests in Blender with other versions of Blender: `python tests/versions.py [4.2 5.0 ...]`.
+"""Runs the tests in Blender with other versions of it: `python tests/versions.py [4.2 5.0 ...]`.
 
 Each version is a module in an environment of its own under .venv-versions/ (1 GB and half a minute
 the first time). Workers run by .venv, so the built extension meets a real worker in every Blender.

@@ -24,7 +24,8 @@ def count_everything(bpy):
         registered = [cls for cls in base.__subclasses__() if cls.is_registered]
         found += [f"{base.__name__} {cls.__name__}" for cls in registered]
     for name in PLACES:
-        found += [f"{name}.{key}" for key in getattr(bpy.types, name).bl_rna.properties.keys()]
+        properties = getattr(bpy.types, name).bl_rna.properties
+        found += [f"{name}.{item.identifier}" for item in properties]
     for configuration in bpy.context.window_manager.keyconfigs:
         for keymap in configuration.keymaps:
             found += [

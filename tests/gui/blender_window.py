@@ -88,8 +88,9 @@ class Display:
         inner = (
             f"exec chroot {folder} /usr/bin/env -i PATH=/usr/bin:/bin HOME=/job/home"
             " LC_ALL=C.UTF-8 XDG_RUNTIME_DIR=/job/home LIBGL_ALWAYS_SOFTWARE=1"
-            " GALLIUM_DRIVER=llvmpipe MESA_SHADER_CACHE_DIR=/job/shaders OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1"
-            f" BLENDER_USER_RESOURCES=/job/home/blender python3 /job/inside.py {size[0]}x{size[1]}"
+            " GALLIUM_DRIVER=llvmpipe MESA_SHADER_CACHE_DIR=/job/shaders OMP_NUM_THREADS=1"
+            " BLENDER_USER_RESOURCES=/job/home/blender"
+            f" python3 -B /job/inside.py {size[0]}x{size[1]}"
         )
         for name in ("home", "shaders"):  # compiled once, not by every Blender
             (job / name).mkdir(exist_ok=True)

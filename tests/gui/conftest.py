@@ -75,5 +75,5 @@ def open_workbench(
 
 @pytest.fixture
 def workbench(open_workbench: Callable[..., Workbench]) -> Workbench:
-    """Blender with the sidebar open at the tab Maquette, and a worker whose steps tests let pass."""
+    """Blender with the sidebar open at the tab Maquette, and a worker that tests can hold."""
     return open_workbench()

@@ -25,6 +25,12 @@ MANAGER_SETTINGS = """<openbox_config xmlns="http://openbox.org/3.4/rc">
 """
 
 
+def say(reply: dict[str, Any]) -> None:
+    """Write one line to the caller."""
+    sys.stdout.write(json.dumps(reply) + "\n")
+    sys.stdout.flush()
+
+
 def start_display(size: str) -> list["subprocess.Popen[bytes]"]:
     """Start the display and a window manager, without which Blender gets no keyboard."""
     reading, writing = os.pipe()
@@ -78,10 +84,10 @@ def main(size: str) -> None:
     """Answer requests until the input ends."""
     helpers = start_display(size)
     running = None
-    print(json.dumps({"status": 0}), flush=True)
+    say({"status": 0})
     for line in sys.stdin:
         reply, running = answer(json.loads(line), running)
-        print(json.dumps(reply), flush=True)
+        say(reply)
     for process in (running, *helpers):
         end_process(process)
 

@@ -16,8 +16,9 @@ PREFERENCES = "bpy.context.preferences.addons['bl_ext.user_default.maquette'].pr
 SESSION = "__import__('bl_ext.user_default.maquette.session', fromlist=['session']).current()"
 # Says that its packages are there, and else plays the worker.
 WORKER_SCRIPT = """#!/bin/sh
+versions='{"python": "3.13.5", "torch": "2.13.0"}'
 case "$*" in
-*" -c "*) echo '{"versions": {"python": "3.13.5", "torch": "2.13.0"}, "missing": {}, "device": ""}' ;;
+*" -c "*) echo '{"versions": '"$versions"', "missing": {}, "device": ""}' ;;
 *) PYTHONPATH=/maquette exec python3 -B /maquette/tests/gui/paced_worker.py /job/pace ;;
 esac
 """
