@@ -34,7 +34,7 @@ STAGE_FOLDERS = {
     *("image", "tokens", "latents", "field", "mesh", "render", "paint", "texture"),
 }
 LIGHT = {
-    *("errors", "config", "data", "progress", "protocol", "cli", "__main__"),
+    *("errors", "config", "data", "progress", "protocol", "versions", "cli", "__main__"),
     *("mesh.io", "weights.catalogue", "weights.hub"),
 }
 LIGHT_FOLDERS = {"client", "batch"}
