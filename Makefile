@@ -44,6 +44,7 @@ zip: venv
 bench: venv
 	$(PY) -m benchmarks.field_decode
 	$(PY) -m benchmarks.generate_time
+	$(PY) -m benchmarks.blender_blocking --real examples/barrel.png
 	$(if $(PROPS),$(PY) -m benchmarks.shape_quality --props $(PROPS))
 	$(PY) -m benchmarks.write_figures
 

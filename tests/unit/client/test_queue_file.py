@@ -27,9 +27,9 @@ def make_job(name="chair"):
         f"id-{name}",
         "generate",
         name,
-        "/home/a/kitchen.blend",
+        "kitchen.blend",
         "Scene",
-        {"front": SavedPicture("chair.png", "/jobs/pictures/front.png")},
+        {"front": SavedPicture("chair.png", "pictures/front.png")},
         {"seed": 7, "guidance": 1.5, "model": "maquette-mini"},
         {"location": [1.0, 2.0, 3.0], "size_m": 0.5},
     )
