@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps how results were made: on their objects, in their scene's history, and through undo."""
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from . import preferences
 from .backend.client.job_folders import clean_job_folders
 from .backend.client.queue_file import SavedJob
 from .backend.protocol import Result
-from .scene.asset import Origin, read_version
+from .scene.asset import Origin
 from .scene.history import Memory, has_line, keep_memory, make_memory
 from .scene.recipe import Made
 from .scene.retexture import Repaint
@@ -103,18 +102,7 @@ class History:
 
 def _describe(saved: SavedJob, result: Result, origin: Origin | Repaint) -> Made:
     """A finished job as plain data."""
-    is_new = isinstance(origin, Origin)
-    versions = {"maquette": read_version(), "blender": bpy.app.version_string}
-    return Made(
-        job_id=saved.job_id,
-        kind=saved.kind,
-        title=saved.name,
-        pictures=saved.pictures,
-        settings={**saved.settings, "seed": result.seed},
-        choices={} if is_new else dict(saved.extra),
-        size_m=origin.size_m if is_new else 0.0,
-        result=result,
-        folder=Path(result.mesh_path).parent,
-        made_at=time.strftime("%Y-%m-%d %H:%M:%S"),
-        versions={**versions, **result.versions},
-    )
+    what = saved.kind, saved.name, saved.pictures, saved.settings, result
+    if isinstance(origin, Origin):
+        return Made.of_job(*what, size_m=origin.size_m)
+    return Made.of_job(*what, choices=saved.extra)

@@ -3,7 +3,6 @@
 
 import contextlib
 import io
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,11 @@ from ..backend.errors import InputError, MaquetteError
 from ..backend.protocol import Result
 from .asset import Origin, add_asset, read_version
 from .image import show_in_preview
-from .kept_pictures import digest_file, keep_pictures
+from .kept_pictures import keep_making
 from .library import mark_asset
 from .placement import grid_offset
 from .preview import silent_stdout
-from .recipe import Made, write_recipe
+from .recipe import Made
 
 SUFFIX = ".blend"
 
@@ -115,26 +114,8 @@ def write_library(path: Path, batch: Batch) -> None:
 def _write_recipe(obj: bpy.types.Object, size_m: float, job: BatchJob, result: Result) -> None:
     """Let the object know how it was made, with its pictures, so that it can be made again."""
     pictures = {view: SavedPicture(path.name, str(path)) for view, path in job.images.items()}
-    versions = {"maquette": read_version(), "blender": bpy.app.version_string}
-    made = Made(
-        job_id=result.job_id,
-        kind=job.task.kind,
-        title=job.name,
-        pictures=pictures,
-        settings={**flatten(job.config), "seed": result.seed},
-        choices={},
-        size_m=size_m,
-        result=result,
-        folder=Path(result.mesh_path).parent,
-        made_at=time.strftime("%Y-%m-%d %H:%M:%S"),
-        versions={**versions, **result.versions},
-    )
-    digests = {view: digest_file(path) for view, path in job.images.items()}
-    digests["mesh"] = digest_file(Path(result.mesh_path))
-    if result.texture_path:
-        digests["texture"] = digest_file(Path(result.texture_path))
-    images = keep_pictures(pictures, digests, is_packed=True)
-    write_recipe(obj.maquette.made, made, images, digests)
+    made = Made.of_job(job.task.kind, job.name, pictures, flatten(job.config), result, size_m)
+    keep_making(obj, made)
 
 
 def _append(path: Path) -> Sequence[bpy.types.Object]:

@@ -16,7 +16,7 @@ from ..properties_recipe import MAQUETTE_PG_memory, MAQUETTE_PG_target
 from .asset import Origin, add_asset, read_version
 from .assignment import assign_material, users_of
 from .image import load_packed
-from .kept_pictures import digest_file, keep_pictures
+from .kept_pictures import digest_files, keep_pictures
 from .material import create_textured_material
 from .recipe import Made, compare_with_twin, copy_recipe, read_recipe, write_recipe
 from .retexture import Repaint
@@ -72,11 +72,6 @@ def make_memory(
         origin: What it was started for.
         objects: What was added or painted.
     """
-    result = made.result
-    digests = {view: digest_file(Path(picture.path)) for view, picture in made.pictures.items()}
-    digests["mesh"] = digest_file(Path(result.mesh_path))
-    if result.texture_path:
-        digests["texture"] = digest_file(Path(result.texture_path))
     pictures = [Path(picture.path) for picture in made.pictures.values()]
     targets = ()
     if isinstance(origin, Repaint):
@@ -86,7 +81,7 @@ def make_memory(
     current = bpy.context.scene
     scene = current if current in scenes or not scenes else scenes[0]
     thumbnail = read_thumbnail([made.folder / THUMBNAIL_FILE, *pictures])
-    return Memory(made, digests, thumbnail, targets, scene.session_uid)
+    return Memory(made, digest_files(made), thumbnail, targets, scene.session_uid)
 
 
 def keep_memory(

@@ -11,7 +11,7 @@ from ..backend.client.queue_file import SavedPicture
 from ..backend.errors import InputError
 from ..properties_recipe import VIEWS
 from .image import encode_png, load_packed, read_pixels
-from .recipe import all_recipes, read_digests
+from .recipe import Made, all_recipes, read_digests, write_recipe
 
 # Types of images whose pixels cannot be read.
 _MADE_BY_BLENDER = ("RENDER_RESULT", "COMPOSITING")
@@ -30,6 +30,22 @@ def digest_image(image: bpy.types.Image) -> str:
     if 0 in image.size:
         return ""
     return hashlib.sha256(encode_png(read_pixels(image))).hexdigest()
+
+
+def digest_files(made: Made) -> dict[str, str]:
+    """View, "mesh" and, if there is one, "texture" -> SHA-256 of the job's file."""
+    digests = {view: digest_file(Path(picture.path)) for view, picture in made.pictures.items()}
+    digests["mesh"] = digest_file(Path(made.result.mesh_path))
+    if made.result.texture_path:
+        digests["texture"] = digest_file(Path(made.result.texture_path))
+    return digests
+
+
+def keep_making(obj: bpy.types.Object, made: Made) -> None:
+    """Write onto an object how it was made, with copies of the pictures."""
+    digests = digest_files(made)
+    images = keep_pictures(made.pictures, digests, is_packed=True)
+    write_recipe(obj.maquette.made, made, images, digests)
 
 
 def keep_pictures(

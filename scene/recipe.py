@@ -6,6 +6,7 @@ one more.
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..backend.client.queue_file import SavedPicture
 from ..backend.errors import InputError
 from ..backend.protocol import Result
 from ..properties_recipe import VIEWS, MAQUETTE_PG_recipe
+from .asset import read_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,33 @@ class Made:
     folder: Path
     made_at: str
     versions: Mapping[str, str]
+
+    @classmethod
+    def of_job(
+        cls,
+        kind: str,
+        title: str,
+        pictures: Mapping[str, SavedPicture],
+        settings: Mapping[str, Any],
+        result: Result,
+        size_m: float = 0.0,
+        choices: Mapping[str, Any] | None = None,
+    ) -> "Made":
+        """A job that was just finished, by this Blender; see above for the arguments."""
+        versions = {"maquette": read_version(), "blender": bpy.app.version_string}
+        return cls(
+            job_id=result.job_id,
+            kind=kind,
+            title=title,
+            pictures=pictures,
+            settings={**settings, "seed": result.seed},
+            choices=choices or {},
+            size_m=size_m,
+            result=result,
+            folder=Path(result.mesh_path).parent,
+            made_at=time.strftime("%Y-%m-%d %H:%M:%S"),
+            versions={**versions, **result.versions},
+        )
 
 
 @dataclass(frozen=True, slots=True)
