@@ -14,15 +14,19 @@ from . import preferences, session
 from .backend import cli
 from .backend.batch.command import Hooks
 from .backend.batch.work import Extra
+from .backend.client.environment import Places
 from .backend.client.in_process import InProcess
 from .backend.client.queue import Transport
+from .backend.client.queue_file import SavedPicture
 from .backend.client.worker_process import WorkerProcess
 from .backend.config import flatten
 from .backend.errors import InputError
 from .backend.protocol import Result
 from .scene.asset import Origin, add_asset, read_version
 from .scene.batch import SUFFIX, check_library, write_blend, write_library
+from .scene.kept_pictures import keep_making
 from .scene.preview import render_preview, render_turntable
+from .scene.recipe import Made
 
 NAME = "maquette"
 _PROG = f"blender --background --command {NAME}"
@@ -49,7 +53,12 @@ def run(argv: Sequence[str]) -> int:
     except InputError as error:
         return cli.report_error(error)
     on_result = functools.partial(_fill_scene, wanted)
-    return cli.main(rest, _PROG, session.make_worker, on_result, bpy.app.online_access)
+    named, setup = preferences.get_python_path(), session.current().setup
+    places = Places(
+        preferences.get_models_folder(), Path(named) if named else setup.installed_python
+    )
+    online = bpy.app.online_access
+    return cli.main(rest, _PROG, session.make_worker, on_result, online, places=places)
 
 
 def _run_batch(parser: cli.Parser, argv: Sequence[str]) -> int:
@@ -105,6 +114,10 @@ def _fill_scene(wanted: argparse.Namespace, request: cli.JobRequest, result: Res
     )
     texture_path = Path(result.texture_path) if result.texture_path else None
     obj = add_asset(Path(result.mesh_path), result.seed, origin, texture_path)
+    if request.task.kind == "generate":
+        given = {view: SavedPicture(path.name, str(path)) for view, path in request.images.items()}
+        what = request.task.kind, obj.name, given, flatten(request.config), result
+        keep_making(obj, Made.of_job(*what, size_m=wanted.size_m))
     try:
         if wanted.blend:
             bpy.ops.wm.save_as_mainfile(filepath=str(wanted.blend.absolute()), copy=True)

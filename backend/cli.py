@@ -20,7 +20,13 @@ from .batch.command import Hooks, read_batch_request, run_batch
 from .batch.events import Event, Narrator, Refused, encode_event
 from .batch.interrupts import Interrupts
 from .client.arguments import FLAGS, JobRequest, Parser, make_parser, read_request, unwritable
-from .client.environment import check_environment, find_models_folder, find_python
+from .client.environment import (
+    Places,
+    check_environment,
+    find_models_folder,
+    find_python,
+    keep_caches_inside,
+)
 from .client.in_process import InProcess
 from .client.queue import Job, JobQueue, JobState, Transport
 from .errors import InputError, MaquetteError
@@ -61,6 +67,7 @@ def main(
     on_result: OnResult | None = None,
     is_online_allowed: bool = True,
     hooks: Hooks | None = None,
+    places: Places | None = None,
 ) -> int:
     """Run one command.
 
@@ -72,10 +79,12 @@ def main(
         on_result: Called with a finished job while the job's files are still there.
         is_online_allowed: Whether `fetch` may download.
         hooks: What `batch` does besides.
+        places: Where models and the worker's Python are; None: the usual places.
 
     Returns:
         The exit code.
     """
+    places = places or Places()
     try:
         args = make_parser(prog).parse_args(argv)
         if args.command in _JOBS:
@@ -83,11 +92,11 @@ def main(
         elif args.command == "batch":
             return _do_batch(args, make_worker, hooks)
         elif args.command == "models":
-            _list_models()
+            _list_models(find_models_folder(places.models_folder))
         elif args.command == "fetch":
-            _fetch(args.model, is_online_allowed)
+            _fetch(args.model, find_models_folder(places.models_folder), is_online_allowed)
         else:
-            _check(args.python)
+            _check(find_python(args.python, places.python))
     except MaquetteError as error:
         return report_error(error)
     except KeyboardInterrupt:
@@ -235,29 +244,30 @@ def _print_result(request: JobRequest, result: Result) -> None:
     print(f"Wrote {request.out}: {result.faces} faces, seed {result.seed}, {total:.1f} s.")
 
 
-def _list_models() -> None:
+def _list_models(folder: Path) -> None:
     """Print each model, what it makes, whether its weights are here, and their licence."""
-    folder = find_models_folder()
     for use, catalogue in (("shapes", CATALOGUE), ("paint", PAINT_CATALOGUE)):
         for entry in catalogue.values():
             state = "ready" if has_weights(entry, folder) else "not downloaded"
             print(f"{entry.name:26}{use:8}{state:16}{entry.licence}")
 
 
-def _fetch(name: str, is_online_allowed: bool) -> None:
+def _fetch(name: str, folder: Path, is_online_allowed: bool) -> None:
     """Say what the licence asks, then download into the models folder."""
     entry = PAINT_CATALOGUE[name] if name in PAINT_CATALOGUE else CATALOGUE[name]
     print(f"{entry.licence}. {entry.terms}")
-    path = fetch_weights(entry, find_models_folder(), is_online_allowed, Progress())
+    keep_caches_inside(folder)
+    path = fetch_weights(entry, folder, is_online_allowed, Progress())
     print(f"{name} is ready: {path}")
 
 
-def _check(python: str) -> None:
+def _check(python: Path) -> None:
     """Say which Python runs the worker and what it has."""
-    state = check_environment(find_python(python))
+    state = check_environment(python)
     print(f"python: {state.python}")
     for name, version in state.versions.items():
         print(f"{name} {version}")
+    print(f"device: {state.device}")
 
 
 def _result_of(job: Job) -> Result:

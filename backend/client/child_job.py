@@ -219,7 +219,9 @@ class ChildJob:
 
     def _own_variables(self) -> dict[str, str]:
         """Temporary files go inside; settings of the user's pip that would install elsewhere go."""
-        inside = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch))
+        # pip asks a compiler for its version, and rustup's would make its folder at home.
+        names = ("TMPDIR", "TEMP", "TMP", "RUSTUP_HOME")
+        inside = dict.fromkeys(names, str(self._scratch))
         pip = {"PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": "", "PIP_ROOT": ""}
         return inside | pip | {"PIP_REQUIRE_VIRTUALENV": "0"}
 

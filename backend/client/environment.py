@@ -84,6 +84,19 @@ class EnvironmentState:
     device: str = PROCESSOR
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a calling program keeps things, if not in the usual places.
+
+    Attributes:
+        models_folder: Default of `find_models_folder`, or None.
+        python: Python of the environment that the program has installed, or None.
+    """
+
+    models_folder: Path | None = None
+    python: Path | None = None
+
+
 def find_python(preferred: str = "", installed: Path | None = None) -> Path:
     """The Python of the worker's environment.
 
@@ -227,7 +240,10 @@ def keep_caches_inside(models_folder: Path | None = None) -> None:
 def _cache_variables(models_folder: Path | None) -> dict[str, str]:
     """Variables that name the caches of libraries and drivers; what the user has set stays."""
     inside = find_models_folder(models_folder).absolute() / ".cache"
-    return {name: str(inside / folder) for name, folder in _CACHE_FOLDERS.items()}
+    variables = {name: str(inside / folder) for name, folder in _CACHE_FOLDERS.items()}
+    if "HF_HOME" not in os.environ:  # who has signed in at the hub stays so: it is read only
+        variables["HF_TOKEN_PATH"] = str(Path.home() / ".cache" / "huggingface" / "token")
+    return variables
 
 
 def python_of_venv(folder: Path) -> Path:
