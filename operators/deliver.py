@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import properties_finish as declared
 from ..backend.errors import InputError, MaquetteError
@@ -59,7 +60,8 @@ class MAQUETTE_OT_mark_asset(bpy.types.Operator):
         try:
             make_previews([obj for obj in objects if obj.type == "MESH"])
         except RuntimeError as error:
-            self.report({"WARNING"}, f"Marked without a preview: {str(error).strip()}")
+            text = rpt_("Marked without a preview: {reason}")
+            self.report({"WARNING"}, text.format(reason=str(error).strip()))
         refresh_browsers()
         return {"FINISHED"}
 
@@ -101,8 +103,8 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         except MaquetteError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        self.report({"INFO"}, f"Wrote {files[0]}{more}")
+        text = rpt_("Wrote {file}") if len(files) == 1 else rpt_("Wrote {file} and {count} more")
+        self.report({"INFO"}, text.format(file=files[0], count=len(files) - 1))
         return {"FINISHED"}
 
 

@@ -7,6 +7,7 @@ No mesh that is there is changed: what is new stands beside the original, which 
 from collections.abc import Callable
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import properties_finish as declared
 from ..backend.errors import InputError, MaquetteError
@@ -71,7 +72,7 @@ class _Finishes:
             hide_original(obj, context.view_layer)
         select_only(made, context.view_layer)
         faces = sum(len(obj.data.polygons) for obj in made)
-        self.report({"INFO"}, f"{faces} faces; the original is hidden")
+        self.report({"INFO"}, rpt_("{count} faces; the original is hidden").format(count=faces))
 
 
 class MAQUETTE_OT_reduce_faces(_Finishes, bpy.types.Operator):
@@ -148,7 +149,9 @@ class MAQUETTE_OT_make_levels(_Finishes, bpy.types.Operator):
         levels = [make_levels(obj, context, shares) for obj in objects]
         select_only([finest for finest, *_ in levels], context.view_layer)
         counts = [count_triangles(level.data) for level in levels[0]]
-        self.report({"INFO"}, f"Triangles: {counts[0]}, {counts[1]}, {counts[2]}")
+        self.report(
+            {"INFO"}, rpt_("Triangles: {counts}").format(counts=", ".join(map(str, counts)))
+        )
 
 
 class MAQUETTE_OT_add_hull(_Finishes, bpy.types.Operator):
@@ -164,7 +167,8 @@ class MAQUETTE_OT_add_hull(_Finishes, bpy.types.Operator):
     def finish(self, context: bpy.types.Context, objects: list[bpy.types.Object]) -> None:
         for obj in objects:
             hull = add_hull(obj, context.scene, self.hull_faces, self.hull_name)
-            self.report({"INFO"}, f"{hull.name}: {len(hull.data.polygons)} triangles")
+            text = rpt_("{name}: {count} triangles")
+            self.report({"INFO"}, text.format(name=hull.name, count=len(hull.data.polygons)))
 
 
 class MAQUETTE_OT_place_origin(_Finishes, bpy.types.Operator):

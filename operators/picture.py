@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import preferences, properties, session
 from ..backend.client.cutout import CutoutProcess, CutoutRequest
@@ -48,7 +49,7 @@ class MAQUETTE_OT_load_picture(bpy.types.Operator):
     """Choose picture files; of several, those whose names end in front, left, back or right are put there"""  # noqa: D415, E501 (tooltip)
 
     bl_idname = "maquette.load_picture"
-    bl_label = "Load Reference Picture"
+    bl_label = "Load Maquette Reference"
     bl_options = {"REGISTER", "UNDO"}
 
     view: bpy.props.EnumProperty(**_VIEW)
@@ -84,7 +85,7 @@ class MAQUETTE_OT_paste_picture(_TakesPicture, bpy.types.Operator):
     """Use the picture in the clipboard, or the one whose file was copied"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.paste_picture"
-    bl_label = "Paste Reference Picture"
+    bl_label = "Paste Maquette Reference"
 
     def find_image(self, context: bpy.types.Context) -> bpy.types.Image:
         return capture.paste_picture(context)
@@ -94,7 +95,7 @@ class MAQUETTE_OT_use_render(_TakesPicture, bpy.types.Operator):
     """Use a copy of the last render; with a transparent film nothing has to be cut out"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.use_render"
-    bl_label = "Use Render as Reference"
+    bl_label = "Use Render as Maquette Reference"
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -111,7 +112,7 @@ class MAQUETTE_OT_use_viewport(_TakesPicture, bpy.types.Operator):
     """Use what the 3D viewport shows now, without overlays and before a transparent ground"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.use_viewport"
-    bl_label = "Use Viewport as Reference"
+    bl_label = "Use Viewport as Maquette Reference"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -181,7 +182,7 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
         manager = context.window_manager
         self._timer = manager.event_timer_add(_POLL_INTERVAL_S, window=context.window)
         manager.modal_handler_add(self)
-        context.workspace.status_text_set("Cutting out the picture")
+        context.workspace.status_text_set(rpt_("Cutting out the picture"))
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

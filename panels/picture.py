@@ -8,10 +8,10 @@ import bpy
 from ..properties_finish import VIEW_ITEMS, recipe_of
 
 _SOURCES = (
-    ("maquette.load_picture", "FILE_FOLDER"),
-    ("maquette.paste_picture", "PASTEDOWN"),
-    ("maquette.use_render", "RENDER_RESULT"),
-    ("maquette.use_viewport", "VIEW3D"),
+    ("maquette.load_picture", "Picture File...", "FILE_FOLDER"),
+    ("maquette.paste_picture", "Clipboard", "PASTEDOWN"),
+    ("maquette.use_render", "Last Render", "RENDER_RESULT"),
+    ("maquette.use_viewport", "3D Viewport", "VIEW3D"),
 )
 _PIXELS_PER_CHARACTER = 7.0
 
@@ -22,8 +22,8 @@ class _SourceMenu:
     bl_label = "Take Picture From"
 
     def draw(self, _context: bpy.types.Context) -> None:
-        for operator, icon in _SOURCES:
-            self.layout.operator(operator, icon=icon).view = self.view
+        for operator, text, icon in _SOURCES:
+            self.layout.operator(operator, text=text, icon=icon).view = self.view
 
 
 class MAQUETTE_MT_picture_front(_SourceMenu, bpy.types.Menu):

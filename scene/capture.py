@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import bpy
 import gpu
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ..backend.errors import InputError
@@ -18,6 +19,8 @@ from .image import encode_png, load_packed, save_image_as_png
 # What both Blender and the worker read.
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
 SNAPSHOT_PX = 1024  # longest side; networks see a few hundred pixels
+FULL_FRAME = (0.0, 0.0, 1.0, 1.0)
+FRAME_MARGIN = 0.05  # around what the viewport shows, as a share of its longest side
 _OWN_ENGINES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 
 
@@ -79,11 +82,13 @@ def snap_viewport(context: bpy.types.Context) -> bpy.types.Image:
     if area is None or bpy.app.background:
         raise InputError("There is no 3D viewport to take a picture of.", "Open one.")
     region = next(region for region in area.regions if region.type == "WINDOW")
-    scale = SNAPSHOT_PX / max(region.width, region.height)
-    size = max(int(region.width * scale), 1), max(int(region.height * scale), 1)
+    space = area.spaces.active
     try:
-        with _bare_view(area.spaces.active, context.scene):
-            pixels = _draw_view(context, area.spaces.active, region, size)
+        with _bare_view(space, context.scene):
+            pixels = _draw_view(context, space, region, FULL_FRAME)
+            frame = _find_frame(pixels[..., 3] > 0)
+            if frame != FULL_FRAME:
+                pixels = _draw_view(context, space, region, frame)
     except (RuntimeError, SystemError) as error:
         raise InputError(
             "The viewport could not be drawn.", "Render the scene and use the render instead."
@@ -172,24 +177,45 @@ def _bare_view(space: bpy.types.SpaceView3D, scene: bpy.types.Scene) -> Generato
         space.overlay.show_overlays, space.shading.type = overlays, shading
 
 
+def _find_frame(is_seen: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Where in the view something is, with a margin: left, bottom, right, top in 0..1."""
+    rows, columns = np.nonzero(is_seen)
+    if not len(rows):
+        return FULL_FRAME
+    height, width = is_seen.shape
+    low = np.array([columns.min() / width, 1.0 - (rows.max() + 1) / height])
+    high = np.array([(columns.max() + 1) / width, 1.0 - rows.min() / height])
+    margin = FRAME_MARGIN * (high - low).max()
+    low, high = np.maximum(low - margin, 0.0), np.minimum(high + margin, 1.0)
+    return (*low.tolist(), *high.tolist())
+
+
 def _draw_view(
     context: bpy.types.Context,
     space: bpy.types.SpaceView3D,
     region: bpy.types.Region,
-    size: tuple[int, int],
+    frame: tuple[float, float, float, float],
 ) -> NDArray[np.uint8]:
-    """Draw the view without a window: `[H, W, 4]` sRGB with straight alpha, row 0 is the top."""
-    width, height = size
-    view = space.region_3d
-    offscreen = gpu.types.GPUOffScreen(width, height)
+    """Draw a part of the view without a window.
+
+    Returns:
+        `[H, W, 4]` sRGB with straight alpha, row 0 is the top; the longer side has `SNAPSHOT_PX`.
+    """
+    left, bottom, right, top = frame
+    size = np.array([(right - left) * region.width, (top - bottom) * region.height])
+    width, height = np.maximum(np.rint(size * SNAPSHOT_PX / size.max()), 1).astype(int).tolist()
+    # The frame fills what clips to -1..1 in the view's own projection.
+    zoom = Matrix.Diagonal((1 / (right - left), 1 / (top - bottom), 1.0, 1.0))
+    centre = Matrix.Translation((1.0 - left - right, 1.0 - bottom - top, 0.0))
+    offscreen = gpu.types.GPUOffScreen(width, height, format="RGBA8")
     try:
         offscreen.draw_view3d(
             context.scene,
             context.view_layer,
             space,
             region,
-            view.view_matrix,
-            view.window_matrix,
+            space.region_3d.view_matrix,
+            zoom @ centre @ space.region_3d.window_matrix,
             do_color_management=True,
             draw_background=False,
         )
@@ -198,8 +224,6 @@ def _draw_view(
         offscreen.free()
     read.dimensions = width * height * 4
     pixels = np.array(read, np.float32).reshape(height, width, 4)[::-1]  # [H, W, 4]
-    if pixels.max() <= 1.0:  # some builds read floats
-        pixels = pixels * 255.0
     alpha = pixels[..., 3:]
     colour = pixels[..., :3] * 255.0 / np.where(alpha > 0, alpha, 255.0)  # straight
     return np.concatenate([np.clip(colour, 0, 255), alpha], axis=-1).round().astype(np.uint8)
