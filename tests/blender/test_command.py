@@ -41,6 +41,9 @@ def test_generate_writes_mesh_scene_and_preview(
     obj = bpy.data.objects["ball"]
     assert max(obj.dimensions) == pytest.approx(0.5, rel=1e-4)
     assert obj.maquette.seed == 5 and len(obj.data.polygons) == printed["faces"]
+    made = obj.maquette.made
+    assert made.kind == "generate" and made.image.packed_file
+    assert made.size_m == pytest.approx(0.5)
     pixels = np.asarray(Image.open(preview).convert("RGB"), np.float32)
     assert pixels.shape == (512, 512, 3)
     centre, corner = pixels[256, 256], pixels[20, 20]
