@@ -27,7 +27,7 @@ from .manifest import ListHeader, Manifest, read_manifest
 from .plan import BatchJob, Defaults, read_plan
 from .report import FILE_NAME as REPORT_NAME
 from .report import make_report
-from .work import Extra, Place, digest_list, find_strangers, is_whole, tell_time
+from .work import Extra, Place, digest_list, find_strangers, is_whole, set_aside, tell_time
 
 MakeWorker = Callable[[str], Transport]
 _REPORT_INTERVAL_S = 30.0
@@ -247,6 +247,9 @@ def _run_checked(
     clock = _Clock()
     place.clean_up(jobs)
     kept = {job.name for job in jobs if _is_kept(job, request, batch)}
+    for job in jobs:
+        if job.name not in kept:
+            set_aside(job, manifest.records.get(job.name), place)
     header = ListHeader(
         digest_list(jobs), request.source.name, len(jobs), place.version, tell_time()
     )

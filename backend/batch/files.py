@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_log = logging.getLogger(__name__)
 _PART = ".part"
 
 
@@ -108,6 +110,9 @@ def sync_folder(folder: Path) -> None:
 def lock(path: Path) -> Generator[None]:
     """Keep other processes out as long as the block runs; a process that dies lets go.
 
+    Args:
+        path: A file that is there, in a folder of the output folder.
+
     Raises:
         InputError: Another process is inside.
     """
@@ -119,6 +124,10 @@ def lock(path: Path) -> Generator[None]:
                 f"Another batch is writing to '{path.parent.parent}'.",
                 "Wait for it, or choose another folder.",
             ) from error
+        except (
+            OSError
+        ) as error:  # some network folders know no locks; they can be used all the same
+            _log.warning("%s cannot be locked: %s", path, error)
         yield
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns one job of a batch and its result into files of the output folder and a record of them."""
 
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ class Place:
         """
         try:
             self.thumbnail_path("", "").parent.mkdir(parents=True, exist_ok=True)
+            self.lock_path.touch()
         except OSError as error:
             raise InputError(
                 f"'{self.folder}' cannot be written: {error.strerror or error}.",
@@ -88,7 +90,10 @@ class Place:
         shutil.rmtree(self.job_root, ignore_errors=True)
         for job in jobs:
             for name in self.name_outputs(job):
-                name_part(self.folder / name).unlink(missing_ok=True)
+                part = name_part(self.folder / name)
+                for path in (part, part.with_name(f"{part.name}@")):  # Blender writes to the second
+                    with contextlib.suppress(OSError):
+                        path.unlink()
 
 
 def digest_settings(job: BatchJob) -> str:
@@ -127,14 +132,34 @@ def is_whole(job: BatchJob, record: Record | None, place: Place) -> bool:
     """Whether an earlier run finished a job, and its files and settings are still the same."""
     if record is None or record.state != DONE or record.settings != digest_settings(job):
         return False
-    if set(record.outputs) != set(place.name_outputs(job)):
+    names = place.name_outputs(job)
+    if not set(names) <= set(record.outputs):
         return False
     try:
         return record.inputs == hash_inputs(job) and all(
-            hash_file(place.folder / name) == digest for name, digest in record.outputs.items()
+            hash_file(place.folder / name) == record.outputs[name] for name in names
         )
     except (OSError, InputError):
         return False
+
+
+def set_aside(job: BatchJob, record: Record | None, place: Place) -> None:
+    """Keep finished files that somebody has changed: as `NAME.glb.old`, before a new one comes.
+
+    Raises:
+        MaquetteError: A file cannot be read or renamed.
+    """
+    known = record.outputs if record is not None and record.state == DONE else {}
+    for name in place.name_outputs(job):
+        path = place.folder / name
+        try:
+            if known.get(name) and path.exists() and hash_file(path) != known[name]:
+                path.replace(path.with_name(f"{name}.old"))
+        except OSError as error:
+            raise MaquetteError(
+                f"'{path}' cannot be renamed: {error.strerror or error}.",
+                "Change its permissions, or move it away.",
+            ) from error
 
 
 def find_strangers(jobs: Sequence[BatchJob], manifest: Manifest, place: Place) -> list[str]:
@@ -239,7 +264,8 @@ def keep_log(name: str, job: Job, place: Place) -> str:
 
 def drop_log(name: str, place: Place) -> None:
     """Remove the log of an earlier failure."""
-    (place.folder / LOG_FOLDER / f"{name}.log").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (place.folder / LOG_FOLDER / f"{name}.log").unlink()
 
 
 def tell_time() -> str:

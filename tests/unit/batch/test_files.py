@@ -75,3 +75,12 @@ def test_lock_lets_one_in_and_opens_again(tmp_path):
         pass
     with lock(path):
         pass
+
+
+def test_folder_that_knows_no_locks_can_be_used(tmp_path, monkeypatch):
+    def refuse(file: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("backend.batch.files._lock", refuse)
+    with lock(tmp_path / "lock"):
+        pass
