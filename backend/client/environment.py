@@ -32,7 +32,7 @@ NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 # of the module path, speak UTF-8, and leave a stack in the log when native code crashes.
 PYTHON_FLAGS = ("-s", "-B", "-P", "-X", "utf8", "-X", "faulthandler")
 _SET_UP_HINT = (
-    "Set up the worker's environment in the preferences, or name its Python there "
+    "Install the worker's environment in the preferences, or name its Python there "
     f"or in {PYTHON_VARIABLE}."
 )
 # Threads that spin while they wait fight with Blender's own for the same cores.

@@ -115,7 +115,7 @@ def explain_failure(output: str, status: int | None, log_path: Path) -> Maquette
     because = f" Its last words: {last}." if last else ""
     return SetupError(
         f"The installation failed (exit status {status}).{because}",
-        f"Press Repair to try again; details: {log_path}.",
+        f"Install again; if it stays, the log says more: {log_path}.",
     )
 
 

@@ -19,6 +19,8 @@ from tests.blender.test_generate import FAKE
 OPERATORS = ("generate", "randomize_seed", "retexture", "restore_material")
 OPERATORS += ("cancel", "clear_error", "unload_models", "move_job", "retry_job", "place_job")
 OPERATORS += ("remove_job", "clear_jobs", "queue_again", "discard_unfinished")
+OPERATORS += ("install_environment", "repair_environment", "remove_environment")
+OPERATORS += ("cancel_environment", "check_environment")
 PANELS = ("shape", "views", "settings", "advanced", "texture", "texture_advanced")
 PANELS += ("retexture", "queue", "jobs", "worker")
 

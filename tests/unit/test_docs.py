@@ -69,7 +69,9 @@ def message_templates():
                 yield "".join(map(str, parts))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/manual/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/manual/README.md", "docs/manual/installation.md"]
+)
 def test_troubleshooting_quotes_messages_as_the_code_says_them(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     table = text.partition("| Message | What to do |")[2].partition("\n\n")[0]

@@ -57,7 +57,7 @@ def test_known_causes_are_told_in_words_with_a_remedy(output, kind, words, hint)
 def test_unknown_failure_quotes_the_last_error_line():
     error = explain_failure("x\nERROR: something odd.\nmore\n", 3, LOG)
     assert "(exit status 3). Its last words: ERROR: something odd." in error.message
-    assert "Repair" in error.hint
+    assert "install.log" in error.hint
 
 
 def test_killed_from_outside_is_said():
