@@ -26,6 +26,7 @@ MODULES = {
 # Of .venv's packages, what the tests themselves import.
 PACKAGES = ("pytest", "pytest-timeout", "pytest-xdist", "pillow")
 FILES = ("test_extension", "test_panels", "test_generate", "test_retexture", "test_leaks")
+FILES += ("test_presets", "test_recipe", "test_history")
 
 
 def find_python(version: str) -> str | None:

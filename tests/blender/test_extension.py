@@ -19,10 +19,12 @@ from tests.blender.test_generate import FAKE
 OPERATORS = ("generate", "randomize_seed", "retexture", "restore_material")
 OPERATORS += ("cancel", "clear_error", "unload_models", "move_job", "retry_job", "place_job")
 OPERATORS += ("remove_job", "clear_jobs", "queue_again", "discard_unfinished")
+OPERATORS += ("apply_preset", "add_preset", "generate_again", "generate_variation")
+OPERATORS += ("texture_again", "copy_settings", "bring_back", "forget_result", "clear_history")
 OPERATORS += ("install_environment", "repair_environment", "remove_environment")
 OPERATORS += ("cancel_environment", "check_environment")
 PANELS = ("shape", "views", "settings", "advanced", "texture", "texture_advanced")
-PANELS += ("retexture", "queue", "jobs", "worker")
+PANELS += ("retexture", "queue", "jobs", "worker", "history")
 
 
 def is_operator(bpy, name):
