@@ -13,6 +13,7 @@ from .variant import base_name, check_mesh, evaluate_mesh
 NAMES = {"UNREAL": "UCX_{}", "PLAIN": "{}_collision", "GODOT": "{}-convcolonly"}
 _FLAT = 1e-4  # thinner than this share of its length, a shape is given some thickness
 _THICKNESS = 5e-3  # as a share of the length
+_ROUNDS, _ROUND_SHARE = 20, 0.5  # how often corners move, and how far of the way
 _SLACK = 1e-5  # as a share of the hull, so that rounding leaves no vertex outside
 
 
@@ -64,8 +65,9 @@ def find_hull(
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """A convex hull of few triangles around points.
 
-    The points that stick out most are taken one after the other; the hull of those is then
-    enlarged about its middle until it holds all points.
+    The points that stick out most are taken one after the other. Their hull's corners are then
+    moved outwards or inwards until its faces touch the points from outside, and what still sticks
+    out is taken in by enlarging it about its middle.
 
     Args:
         points: `[P, 3]`.
@@ -91,7 +93,48 @@ def find_hull(
             break
         chosen.append(farthest)
         vertices, faces = _convex_hull(outer[chosen])
-    return _enlarge(outer, vertices, faces), faces
+    return _fit_around(outer, vertices[np.unique(faces)])
+
+
+def _fit_around(
+    points: NDArray[np.float64], corners: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """The hull of moved corners with the least volume, of those tried, that holds all points."""
+    tried = []
+    for _ in range(_ROUNDS):
+        vertices, faces = _convex_hull(corners)
+        around = _enlarge(points, vertices, faces)
+        tried.append((_volume(around, faces), around, faces))
+        corners = vertices + _ROUND_SHARE * _moves(points, vertices, faces)
+    _, vertices, faces = min(tried, key=lambda item: item[0])
+    return vertices, faces
+
+
+def _moves(
+    points: NDArray[np.float64], vertices: NDArray[np.float64], faces: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """How each corner moves `[V, 3]` so that all its faces lie outside of the points, just so."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    doubled = np.cross(b - a, c - a)
+    area = np.linalg.norm(doubled, axis=1)
+    is_face = area > 1e-12 * area.max()
+    faces, normals = faces[is_face], doubled[is_face] / area[is_face, None]
+    gaps = (points @ normals.T).max(axis=0) - np.einsum("fk,fk->f", normals, a[is_face])
+    outwards = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(outwards, faces[:, corner], doubled[is_face])
+    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-300)
+    steps = np.full(len(vertices), -np.inf)
+    for corner in range(3):
+        slope = np.einsum("fk,fk->f", normals, outwards[faces[:, corner]])
+        np.maximum.at(steps, faces[:, corner], gaps / np.clip(slope, 0.2, 1.0))
+    return np.where(np.isfinite(steps), steps, 0.0)[:, None] * outwards
+
+
+def _volume(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> float:
+    """What closed triangles enclose."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    return float(np.einsum("fk,fk->", a, np.cross(b, c))) / 6
 
 
 def _thicken(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+import trimesh
 
 ONE_PROCESS = True
 SIDE_PX = 256
@@ -229,8 +230,20 @@ def test_hull_is_convex_and_holds_every_vertex(bpy, addon, shape):
         assert (middle - a) @ normal < 0  # turned outwards
         assert ((points - a) @ normal).max() < 1e-5 * size
         assert ((corners - a) @ normal).max() < 1e-4 * size
-    slack = 1.02 if shape == "grid" else 1.25
-    assert (np.ptp(corners, axis=0) <= slack * np.ptp(points, axis=0) + 0.02 * size).all()
+    assert (np.ptp(corners, axis=0) <= 1.15 * np.ptp(points, axis=0) + 0.02 * size).all()
+
+
+@pytest.mark.parametrize("shape", ["ball", "monkey"])
+def test_hull_is_not_much_larger_than_the_full_hull(bpy, addon, shape):
+    make = bpy.ops.mesh.primitive_ico_sphere_add
+    (make(subdivisions=5) if shape == "ball" else bpy.ops.mesh.primitive_monkey_add())
+    obj = bpy.context.object
+    bpy.ops.maquette.add_hull()
+    (hull,) = obj.children
+    full = trimesh.convex.convex_hull(corners_of(obj))
+    bpy.context.view_layer.update()
+    faces = np.array([p.vertices for p in hull.data.polygons])
+    assert trimesh.Trimesh(corners_of(hull), faces).volume < 1.15 * full.volume
 
 
 def test_hull_of_few_corners_fits_exactly(bpy, addon):
