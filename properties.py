@@ -64,20 +64,26 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
     image: bpy.props.PointerProperty(
         type=bpy.types.Image,
         name="Picture",
-        description="The reference picture, seen from the front",
+        description="The reference picture, seen from the front; it decides shape and colors most",
     )
     image_left: bpy.props.PointerProperty(
-        type=bpy.types.Image, name="Left", description="The object's left side, if you have it"
+        type=bpy.types.Image,
+        name="Left",
+        description="The object's left side, if you have it: it decides how that side looks",
     )
     image_back: bpy.props.PointerProperty(
-        type=bpy.types.Image, name="Back", description="The object's back, if you have it"
+        type=bpy.types.Image,
+        name="Back",
+        description="The object's back, if you have it: it decides how the back looks",
     )
     image_right: bpy.props.PointerProperty(
-        type=bpy.types.Image, name="Right", description="The object's right side, if you have it"
+        type=bpy.types.Image,
+        name="Right",
+        description="The object's right side, if you have it: it decides how that side looks",
     )
     size_m: bpy.props.FloatProperty(
         name="Size",
-        description="Longest side of the new object",
+        description="Length of the new object's longest side",
         default=1.0,
         min=0.001,
         soft_max=10.0,
@@ -102,7 +108,10 @@ class MAQUETTE_PG_settings(bpy.types.PropertyGroup):
     )
     active_memory: bpy.props.IntProperty(name="Result", description="The result that is chosen")
     retexture_atlas: bpy.props.EnumProperty(
-        name="Texture", description="Of several objects at once", items=ATLASES, default="each"
+        name="Texture",
+        description="Whether several selected objects get a texture each, or share one",
+        items=ATLASES,
+        default="each",
     )
     retexture_mask: bpy.props.EnumProperty(
         name="Paint",
