@@ -196,7 +196,7 @@ def _do_batch(args: argparse.Namespace, make_worker: MakeWorker | None, hooks: H
     def on_first() -> None:
         _say("Stopping after this job; press Ctrl-C again to stop at once.", sys.stderr)
 
-    return run_batch(request, make_worker, on_event, Interrupts(on_first), hooks)
+    return run_batch(request, make_worker, on_event, Interrupts(on_first), hooks or Hooks())
 
 
 def _say(line: str, stream: TextIO | None = None) -> None:

@@ -122,7 +122,7 @@ def run_batch(
     make_worker: MakeWorker | None,
     on_event: OnEvent,
     interrupts: Interrupts,
-    hooks: Hooks | None = None,
+    hooks: Hooks,
 ) -> int:
     """Do all that a list asks for.
 
@@ -141,7 +141,6 @@ def run_batch(
         InputError: The list or the folder cannot be used; nothing was done.
         MaquetteError: The run cannot go on.
     """
-    hooks = hooks or Hooks()
     models_folder = find_models_folder(hooks.models_folder)
     find_missing = functools.partial(find_missing_model, models_folder)
     plan = read_plan(request.source, request.defaults, find_missing)
@@ -151,14 +150,11 @@ def run_batch(
         return 2
     place = Place(request.out.absolute(), hooks.extras, read_version())
     place.make_folders()
+    make = make_worker or _ChildMaker(place.lock_path.parent)
     with lock(place.lock_path), interrupts.listen():
-        manifest = read_manifest(place.folder / MANIFEST_NAME)
-        batch = Batch(plan.jobs, place, manifest)
-        _check_folder(request, batch)
-        if hooks.on_checked is not None:
-            hooks.on_checked(batch)
+        batch = Batch(plan.jobs, place, read_manifest(place.folder / MANIFEST_NAME))
+        _check_folder(request, batch, hooks)
         try:
-            make = make_worker or _ChildMaker(place.lock_path.parent)
             return _run_checked(request, batch, make, on_event, interrupts, hooks)
         except InputError as error:  # not of the list any more: work has begun
             raise MaquetteError(error.message, error.hint) from error
@@ -205,7 +201,7 @@ def read_version() -> str:
     return tomllib.loads(text)["version"]
 
 
-def _check_folder(request: BatchRequest, batch: Batch) -> None:
+def _check_folder(request: BatchRequest, batch: Batch, hooks: Hooks) -> None:
     """Refuse to mix two lists, or to write over what is not ours.
 
     Raises:
@@ -228,6 +224,8 @@ def _check_folder(request: BatchRequest, batch: Batch) -> None:
             f"'{request.out}' has files of the same names already: {shown}{more}.",
             "Move them away, or choose another folder.",
         )
+    if hooks.on_checked is not None:
+        hooks.on_checked(batch)
 
 
 def _run_checked(
@@ -243,20 +241,8 @@ def _run_checked(
     Raises:
         MaquetteError: The run cannot go on.
     """
-    jobs, place, manifest = batch.jobs, batch.place, batch.manifest
-    clock = _Clock()
-    place.clean_up(jobs)
-    kept = {job.name for job in jobs if _is_kept(job, request, batch)}
-    for job in jobs:
-        if job.name not in kept:
-            set_aside(job, manifest.records.get(job.name), place)
-    header = ListHeader(
-        digest_list(jobs), request.source.name, len(jobs), place.version, tell_time()
-    )
-    manifest.begin(header, request.is_resumed, kept)
-    on_event(Planned(len(jobs), len(kept)))
-    for name in kept:
-        on_event(Skipped(name))
+    place, manifest, clock = batch.place, batch.manifest, _Clock()
+    waiting = _begin_run(request, batch, on_event)
 
     def pass_on(event: Event) -> None:
         on_event(event)
@@ -266,16 +252,38 @@ def _run_checked(
     queue = JobQueue(lambda: make_worker(request.device), place.job_root)
     local = LocalBatch(place, manifest, queue, interrupts, pass_on, request.retries)
     try:
-        local.run([job for job in jobs if job.name not in kept])
-        done, failed, left = count_states(jobs, manifest)
+        local.run(waiting)
+        done, failed, left = count_states(batch.jobs, manifest)
         if not left and hooks.on_finished is not None:
             hooks.on_finished(batch)
     finally:
         _write_report(request, batch, clock)
     seconds = round(time.monotonic() - clock.started, 3)
-    report = str(place.folder / REPORT_NAME)
-    on_event(Finished(done, len(kept), failed, left, seconds, report))
+    skipped, report = len(batch.jobs) - len(waiting), str(place.folder / REPORT_NAME)
+    on_event(Finished(done, skipped, failed, left, seconds, report))
     return 130 if left else int(failed > 0)
+
+
+def _begin_run(request: BatchRequest, batch: Batch, on_event: OnEvent) -> list[BatchJob]:
+    """Clean up after an earlier run and start a new one in the manifest; the jobs to do.
+
+    Raises:
+        MaquetteError: A file cannot be written.
+    """
+    jobs, place, manifest = batch.jobs, batch.place, batch.manifest
+    place.clean_up(jobs)
+    kept = [job.name for job in jobs if _is_kept(job, request, batch)]
+    names = set(kept)
+    waiting = [job for job in jobs if job.name not in names]
+    for job in waiting:
+        set_aside(job, manifest.records.get(job.name), place)
+    digest = digest_list(jobs)
+    header = ListHeader(digest, request.source.name, len(jobs), place.version, tell_time())
+    manifest.begin(header, request.is_resumed, names)
+    on_event(Planned(len(jobs), len(kept)))
+    for name in kept:
+        on_event(Skipped(name))
+    return waiting
 
 
 def _is_kept(job: BatchJob, request: BatchRequest, batch: Batch) -> bool:

@@ -201,11 +201,30 @@ def keep_result(job: BatchJob, result: Result, record: Record, place: Place) -> 
     Raises:
         MaquetteError: A file cannot be written.
     """
-    outputs: dict[str, str] = {}
+    return replace(
+        record,
+        state=DONE,
+        outputs=_place_outputs(job, result, place),
+        seconds=result.seconds,
+        faces=result.faces,
+        vertices=result.vertices,
+        warnings=list(result.warnings),
+        versions=result.versions,
+        weights=result.weights,
+        time=tell_time(),
+    )
+
+
+def _place_outputs(job: BatchJob, result: Result, place: Place) -> dict[str, str]:
+    """Write a job's files; name -> SHA-256.
+
+    Raises:
+        MaquetteError: One cannot be written.
+    """
     target = place.folder / f"{job.name}.glb"
     try:
         place_copy(Path(result.glb_path), target)
-        outputs[target.name] = hash_file(target)
+        outputs = {target.name: hash_file(target)}
         for extra in place.extras:
             target = place.folder / f"{job.name}{extra.suffix}"
             part = name_part(target)
@@ -217,18 +236,7 @@ def keep_result(job: BatchJob, result: Result, record: Record, place: Place) -> 
             f"'{target}' cannot be written: {error.strerror or error}.",
             "Make room or change its permissions, then go on with --resume.",
         ) from error
-    return replace(
-        record,
-        state=DONE,
-        outputs=outputs,
-        seconds=result.seconds,
-        faces=result.faces,
-        vertices=result.vertices,
-        warnings=list(result.warnings),
-        versions=result.versions,
-        weights=result.weights,
-        time=tell_time(),
-    )
+    return outputs
 
 
 def keep_thumbnails(job: BatchJob, job_folder: Path, place: Place) -> None:
