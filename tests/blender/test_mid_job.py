@@ -5,11 +5,13 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -414,6 +416,8 @@ def test_one_job_that_cannot_be_queued_again_stops_no_other(bpy, addon, held):
     assert [obj.maquette.seed for obj in bpy.data.objects] == [2]
 
 
+# The module of 4.2 crashes at its end after any property with a get function.
+ENDS = (0, -signal.SIGSEGV) if metadata.version("bpy").startswith("4.2.") else (0,)
 SCRIPT = """
 import bpy, json, os, signal, sys, time
 zip_path, python, step = sys.argv[1:]
@@ -440,8 +444,8 @@ if step != "look":
     if step == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
 else:
-    bpy.ops.preferences.addon_disable(module=module)
     print(json.dumps({"found": found}), flush=True)
+    os._exit(0)
 """
 
 
@@ -461,7 +465,8 @@ def test_blender_that_ends_in_a_job_ends_the_worker_and_offers_its_jobs_next_tim
         done = subprocess.run(
             command, env=environment, timeout=90, capture_output=True, text=True, check=False
         )
-        assert done.returncode in ((0,) if name != "kill" else (-9,)), done.stderr
+        ends = {"kill": (-signal.SIGKILL,), "quit": ENDS, "look": (0,)}
+        assert done.returncode in ends[name], done.stderr
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
         return json.loads(lines[-1])
 
