@@ -68,6 +68,7 @@ def _run_child(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
         REPORTS: str(reports),
         WORKER: os.environ.get(WORKER, sys.executable),
         ZIP: str(_built_zip(config, tmp_path_factory)),
+        **({"MAQUETTE_PYTHON": os.environ[WORKER]} if WORKER in os.environ else {}),
         "BLENDER_USER_RESOURCES": str(folder / "user"),
         "OMP_NUM_THREADS": "1",
     }

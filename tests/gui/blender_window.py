@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Drives a real Blender on a virtual display by mouse and keyboard, and looks at its screen."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage.feature import match_template
+
+from tests.gui.matching import find_likeness
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_FOLDER = "/var/tmp/maquette-blender"
@@ -142,6 +144,11 @@ class Display:
         return json.loads(line)
 
 
+def is_button(found: str, name: str) -> bool:
+    """Whether what is under the pointer is a property, an operator, or exactly this call."""
+    return found == name or found.startswith(f"bpy.ops.{name}(")
+
+
 class BlenderWindow:
     """A Blender on a display, filling it, with the extension that its user folder holds."""
 
@@ -210,7 +217,7 @@ class BlenderWindow:
         part = picture[box.top : box.top + box.height, box.left : box.left + box.width]
         if part.shape[0] < height or part.shape[1] < width:
             return None
-        likeness = np.abs(match_template(part, wanted))
+        likeness = find_likeness(part, wanted)
         row, column = np.unravel_index(likeness.argmax(), likeness.shape)
         if likeness[row, column] < MATCH:
             return None
@@ -238,12 +245,11 @@ class BlenderWindow:
                 for y in heights:
                     x = box.left + int(box.width * share)
                     found = self.name_at(x, y, area, region)
-                    if found == name or found.startswith(f"bpy.ops.{name}("):
+                    if is_button(found, name):
                         return x, y
                     seen.add(found)
             before = self.display.take_picture()
-            self.display.run("xdotool", "click", "--repeat", "5", "--delay", "40", "5")
-            time.sleep(0.3)
+            self.scroll(5)
             if (before == self.display.take_picture()).all():
                 break
         raise GuiError(f"no button {name!r}, but {sorted(seen)}")
@@ -258,9 +264,17 @@ class BlenderWindow:
     def click(self, x: int, y: int, button: int = 1, repeat: int = 1) -> None:
         """Press and release a mouse button at a point."""
         self.move(x, y)
-        clicks = ["click", "--repeat", str(repeat), "--delay", "60", str(button)]
-        self.display.run("xdotool", *clicks)
-        time.sleep(SETTLE_S)
+        for _ in range(repeat):
+            # Down and up at once may be taken for one event of a busy Blender.
+            self.display.run("xdotool", "mousedown", str(button), "sleep", "0.05")
+            self.display.run("xdotool", "mouseup", str(button))
+            time.sleep(SETTLE_S)
+
+    def scroll(self, notches: int) -> None:
+        """Turn the wheel where the pointer is; down, or up if negative."""
+        wheel = ["click", "--repeat", str(abs(notches)), "--delay", "40"]
+        self.display.run("xdotool", *wheel, "5" if notches > 0 else "4")
+        time.sleep(0.3)
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other, e.g. "n" or "ctrl+z"."""
@@ -286,6 +300,10 @@ class BlenderWindow:
         self._socket.close()
         self.display.ask(stop=True)
 
+    def _short_path(self) -> str:
+        """The socket's path; its own is too long for a socket where temporary folders are deep."""
+        return f"/proc/self/fd/{os.open(self.display.job, os.O_PATH)}/bridge"
+
     def _connect(self) -> socket.socket:
         path = self.display.job / "bridge"
         end = time.monotonic() + START_LIMIT_S
@@ -293,8 +311,9 @@ class BlenderWindow:
             if path.exists():
                 client = socket.socket(socket.AF_UNIX)
                 client.settimeout(60)
-                client.connect(f"/proc/self/fd/{os.open(self.display.job, os.O_PATH)}/bridge")
-                return client
+                with contextlib.suppress(ConnectionRefusedError):  # it does not listen yet
+                    client.connect(self._short_path())
+                    return client
             if self.display.ask(poll=True)["status"] is not None:
                 break
             time.sleep(0.05)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A worker without torch whose steps a test lets pass: `paced_worker.py FOLDER`.
 
-A step takes `STEP_S`; while the file FOLDER/hold exists, the worker waits where it is, takes Cancel
-and goes on when the file is gone. If FOLDER/fail exists, it holds the code, message and hint of the
-error that jobs end with, a line each. Results are the fake worker's, or the files mesh.npz and
-base_colour.png in FOLDER/result, if they are there.
+A step takes `STEP_S`. In the middle of the stage that the file FOLDER/hold names, the worker waits,
+takes Cancel, and goes on when the file is gone or names another stage. If FOLDER/fail exists, it
+holds the code, message and hint of the error that jobs end with, a line each. Results are the fake
+worker's, or the files mesh.npz and base_colour.png in FOLDER/result, if they are there.
 """
 
 import os
@@ -64,6 +64,14 @@ class PacedWorker:
             elif isinstance(message, Unload):
                 say(Unloaded([1024]), "normal")
 
+    def _is_held(self, stage: str, job_id: str) -> bool:
+        if job_id in self._cancelled:
+            return False
+        try:
+            return (self._folder / "hold").read_text() == stage
+        except FileNotFoundError:
+            return False
+
     def _run(self, job: Submit) -> Message:
         stages = ({"read": 1, "load": 1} if job.mesh_path else GENERATE) | PAINT
         for stage, num_steps in stages.items():
@@ -71,7 +79,7 @@ class PacedWorker:
                 left_s = None if step == 0 else (num_steps - step) * STEP_S * 20
                 say(ProgressEvent(job.job_id, stage, step, num_steps, left_s), "normal")
                 time.sleep(STEP_S)
-                while (self._folder / "hold").exists() and job.job_id not in self._cancelled:
+                while step == num_steps // 2 and self._is_held(stage, job.job_id):
                     time.sleep(STEP_S)
                 if job.job_id in self._cancelled:
                     return ErrorEvent(job.job_id, "cancelled", "The job was cancelled.")

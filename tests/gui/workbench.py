@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.gui.blender_window import ROOT, BlenderWindow, Box, Display
+from tests.gui.blender_window import ROOT, BlenderWindow, Box, Display, GuiError
 
 PREFERENCES = "bpy.context.preferences.addons['bl_ext.user_default.maquette'].preferences"
 SESSION = "__import__('bl_ext.user_default.maquette.session', fromlist=['session']).current()"
@@ -86,12 +86,37 @@ class Workbench:
         window = self.window
         window.click_button("image.open")
         box = window.wait_for(lambda: window.find_text(name))
-        window.click(*box.centre, repeat=2)
+        window.click(*box.centre)
+        window.click_text("Open Image")
         window.wait_for("bpy.context.scene.maquette.image is not None")
 
-    def hold(self) -> None:
-        """Let the worker wait at its present step."""
-        (self.pace / "hold").touch()
+    def hold(self, stage: str) -> None:
+        """Let the worker wait in the middle of a stage."""
+        (self.pace / "next").write_text(stage)
+        (self.pace / "next").replace(self.pace / "hold")
+
+    def fail(self, code: str, message: str, hint: str) -> None:
+        """Let jobs end with this error."""
+        (self.pace / "fail").write_text("\n".join((code, message, hint)))
+
+    def open_panel(self, title: str) -> None:
+        """Click a panel's title, scrolled to if it is not in sight."""
+        window = self.window
+        box = window.find_box()
+        window.move(box.left + box.width // 3, box.top + box.height // 2)
+        for _ in range(4):
+            if found := window.find_text(title, "panel_title", box):
+                window.click(*found.centre)
+                return
+            window.scroll(5)
+        raise GuiError(f"no panel {title!r} is in sight")
+
+    def find_row(self, number: int) -> tuple[int, int]:
+        """The cancel button of a row in the list of jobs, found by the job that it names."""
+        window = self.window
+        entry = f"{SESSION}.jobs.entries[{number}].job_id"
+        call = f"bpy.ops.maquette.cancel(job_id={window.ask(f'result = {entry}')!r})"
+        return window.find_button(call)
 
     def go_on(self) -> None:
         """Let the worker work."""
