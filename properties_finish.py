@@ -49,7 +49,7 @@ VOXELS = {
     "name": "Voxels",
     "description": "How many voxels lie along the longest side. More keep finer detail and make "
     "more faces",
-    "default": 128,
+    "default": 64,
     "min": 8,
     "soft_max": 512,
     "max": 1024,

@@ -9,9 +9,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Euler, Vector
 
 from .material import create_plain_material
+from .mesh import read_array
 
 SAMPLES = 32
 TURNTABLE_SAMPLES = 16
@@ -111,9 +113,9 @@ def render_turntable(obj: bpy.types.Object, path: Path, side_px: int = 320) -> N
 
 def _find_foot(obj: bpy.types.Object) -> Vector:
     """Bottom centre of the object's own bounding box, with its scale but not turned."""
-    corners = [Vector(corner) * obj.scale for corner in obj.bound_box]
-    low, high = (Vector(pick(c[i] for c in corners) for i in range(3)) for pick in (min, max))
-    return Vector(((low.x + high.x) / 2, (low.y + high.y) / 2, low.z))
+    corners = read_array(obj.data.vertices, "co", 3, np.float32) * np.array(obj.scale)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return Vector(((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]))
 
 
 def _give_materials(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> None:
