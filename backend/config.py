@@ -137,6 +137,14 @@ class MeshConfig:
         "Rounds that even out small bumps; more make softer surfaces, 0 keeps every detail. "
         "-1 uses what suits the model",
     )
+    crease_deg: float = setting(
+        40.0,
+        0.0,
+        180.0,
+        "degrees",
+        "Edges at which the surface turns by more than this angle look sharp; less shows more "
+        "edges, 180 shades everything smooth",
+    )
 
 
 @dataclass(frozen=True, slots=True)

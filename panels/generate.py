@@ -88,7 +88,7 @@ class MAQUETTE_PT_advanced(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in ("steps", "guidance", "floater_ratio", "smoothing"):
+        for name in ("steps", "guidance", "floater_ratio", "smoothing", "crease_deg"):
             column.prop(settings, name)
         column.separator()
         for name in ("remove_background", "border_ratio"):

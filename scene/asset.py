@@ -69,7 +69,9 @@ def add_asset(
     vertices = mesh_data.fit_to_size(mesh_data.turn_to_z_up(mesh.vertices), origin.size_m)
     name = Path(origin.picture).stem or "Maquette"
     image = image_data.load_packed(texture_path, name) if texture_path else None
-    obj = bpy.data.objects.new(name, mesh_data.create_mesh(name, vertices, mesh.faces, mesh.uv))
+    crease_deg = float(origin.settings.get("crease_deg", mesh_data.CREASE_DEG))
+    data = mesh_data.create_mesh(name, vertices, mesh.faces, mesh.uv, crease_deg)
+    obj = bpy.data.objects.new(name, data)
     if image is not None:
         obj.data.materials.append(create_textured_material(name, image, mesh_data.UV_NAME))
     obj.location = origin.location

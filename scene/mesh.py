@@ -8,8 +8,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend.config import MeshConfig
+
 UV_NAME = "UVMap"
-SMOOTH_ANGLE_RAD = math.radians(35.0)
+CREASE_DEG = MeshConfig().crease_deg
 
 
 def turn_to_z_up(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -42,6 +44,7 @@ def create_mesh(
     vertices: NDArray[np.float32],
     faces: NDArray[np.int32],
     uv: NDArray[np.float32] | None = None,
+    crease_deg: float = CREASE_DEG,
 ) -> bpy.types.Mesh:
     """Make a triangle mesh with smooth-by-angle shading.
 
@@ -50,6 +53,7 @@ def create_mesh(
         vertices: `[P, 3]` float32, Z up, in metres.
         faces: `[F, 3]` int32, counter-clockwise seen from outside.
         uv: `[F, 3, 2]` float32, origin bottom left, becomes the UV map `UV_NAME`; or None.
+        crease_deg: Edges at which the surface turns by more than this look sharp.
     """
     starts = np.arange(0, faces.size, 3, dtype=np.int32)
     mesh = create_polygons(name, vertices, faces, starts)
@@ -57,9 +61,14 @@ def create_mesh(
         write_uv(mesh, UV_NAME, uv)
     mesh.update(calc_edges=True)
     mesh.validate()
-    mesh.shade_smooth()
-    mesh.set_sharp_from_angle(angle=SMOOTH_ANGLE_RAD)
+    shade_by_angle(mesh, crease_deg)
     return mesh
+
+
+def shade_by_angle(mesh: bpy.types.Mesh, crease_deg: float) -> None:
+    """Shade smooth, but for the edges at which the surface turns by more than an angle."""
+    mesh.shade_smooth()
+    mesh.set_sharp_from_angle(angle=math.radians(crease_deg))
 
 
 def create_polygons(

@@ -16,7 +16,7 @@ from . import uv as uv_data
 from .bake import bake_onto, find_largest_image
 from .image import load_packed
 from .material import create_textured_material
-from .variant import add_variant, evaluate_mesh, lengths_of, shade_by_angle
+from .variant import add_variant, evaluate_mesh, lengths_of, shade_as_made
 
 DEFAULT_TEXTURE_PX = 1024
 _UV_GAP = 4 / 1024
@@ -94,7 +94,7 @@ def make_voxels(
                 f"Nothing is left of '{obj.name}': its surface is open or too thin.",
                 "Use more voxels, or close its holes.",
             )
-        shade_by_angle(mesh)
+        shade_as_made(mesh, obj)
         mesh.materials.clear()
         if any(slot.material for slot in obj.material_slots):
             try:

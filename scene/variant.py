@@ -4,6 +4,7 @@
 Modifiers are applied to the new mesh, except armatures, which stay modifiers.
 """
 
+import json
 import re
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from ..backend.errors import InputError
 from . import mesh as mesh_data
 
 SUFFIXES = ("low", "quads", "voxels", "LOD0", "LOD1", "LOD2")
+_WELD = 1e-6  # vertices that are closer than this share of the size are one
 _SUFFIX = re.compile(rf"_({'|'.join(SUFFIXES)})(\.\d+)?$")
 
 
@@ -97,14 +99,14 @@ def reduce_mesh(
             f"'{obj.name}' is too intricate for {num_triangles} triangles.", "Allow more."
         )
     if obj.maquette.picture:  # made here: its sharp edges are those beyond an angle
-        shade_by_angle(mesh)
+        shade_as_made(mesh, obj)
     return mesh
 
 
-def shade_by_angle(mesh: bpy.types.Mesh) -> None:
-    """Smooth shading with sharp edges, as new objects have it."""
-    mesh.shade_smooth()
-    mesh.set_sharp_from_angle(angle=mesh_data.SMOOTH_ANGLE_RAD)
+def shade_as_made(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> None:
+    """Smooth shading with sharp edges, as the object had it when it was made."""
+    settings = json.loads(obj.maquette.settings or "{}")
+    mesh_data.shade_by_angle(mesh, float(settings.get("crease_deg", mesh_data.CREASE_DEG)))
 
 
 def add_variant(obj: bpy.types.Object, mesh: bpy.types.Mesh, suffix: str) -> bpy.types.Object:
@@ -154,6 +156,9 @@ def _set_mesh(variant: bpy.types.Object, mesh: bpy.types.Mesh) -> None:
 
 
 def _add_decimate(obj: bpy.types.Object, ratio: float) -> None:
+    # Files of games split vertices where charts meet: such edges would tear open.
+    weld = obj.modifiers.new("Maquette Weld", "WELD")
+    weld.merge_threshold = _WELD * max(float(lengths_of(obj.data).max()), 1e-6)
     modifier = obj.modifiers.new("Maquette", "DECIMATE")
     modifier.ratio = ratio
     modifier.use_collapse_triangulate = True

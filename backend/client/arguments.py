@@ -17,8 +17,9 @@ from .queue import GENERATE, Task
 FLAGS = {"target_faces": "--faces"}
 OTHER_VIEWS = ("left", "back", "right")
 _PAINT_GROUPS = ("image", "paint", "unwrap", "bake")
-_PAINT_NAMES = ("seed", "texture")
+_PAINT_NAMES = ("seed", "texture", "crease_deg")
 _BAKE_GROUPS = ("unwrap", "bake")
+_BAKE_NAMES = ("crease_deg",)
 _MESH_KINDS = ".glb, .gltf, .obj, .ply or .stl"
 
 
@@ -137,7 +138,8 @@ def add_bake_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_common_arguments(parser)
     _add_uv_arguments(parser)
-    _add_settings(parser.add_argument_group("settings"), lambda group, _: group in _BAKE_GROUPS)
+    settings = parser.add_argument_group("settings")
+    _add_settings(settings, lambda group, name: group in _BAKE_GROUPS or name in _BAKE_NAMES)
 
 
 def read_request(args: argparse.Namespace) -> JobRequest:

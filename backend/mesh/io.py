@@ -11,38 +11,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data import FloatArray, IntArray, Mesh
 from ..errors import InputError
+from .normals import ALL_SMOOTH_DEG, find_fans
 
 _FLOAT, _UINT = 5126, 5125  # glTF component types
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963  # glTF buffer targets
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _SAMPLER = {"magFilter": 9729, "minFilter": 9987, "wrapS": 10497, "wrapT": 10497}  # linear, mipmaps
-
-
-def vertex_normals(mesh: Mesh) -> FloatArray:
-    """Smooth normals: each face weighs by its angle at the vertex.
-
-    Args:
-        mesh: `P` vertices.
-
-    Returns:
-        `[P, 3]` float32 of unit length; +Y where a vertex has no face with an area.
-
-    Source: Thürmer and Wüthrich, "Computing Vertex Normals from Polygonal Facets", 1998.
-    """
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]  # [F, 3, 3]
-    ahead = _unit(np.roll(corners, -1, axis=1) - corners)
-    behind = _unit(np.roll(corners, 1, axis=1) - corners)
-    angle = np.arccos(np.clip((ahead * behind).sum(-1), -1, 1))  # [F, 3], radians
-    normal = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
-    weighted = (normal[:, None] * angle[..., None]).reshape(-1, 3)  # [3F, 3]
-    index = mesh.faces.reshape(-1)
-    total = [np.bincount(index, part, len(mesh.vertices)) for part in weighted.T]
-    unit = _unit(np.stack(total, -1))
-    unit[~unit.any(axis=1)] = (0, 1, 0)
-    return unit.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +39,16 @@ class TextureFiles:
 
 
 def write_glb(
-    mesh: Mesh, path: Path, name: str = "Maquette", textures: TextureFiles | None = None
+    mesh: Mesh,
+    path: Path,
+    name: str = "Maquette",
+    textures: TextureFiles | None = None,
+    crease_deg: float = ALL_SMOOTH_DEG,
 ) -> None:
-    """Write a binary glTF file with smooth normals and one material.
+    """Write a binary glTF file with normals and one material.
 
-    Vertices are split where the UV map has a seam; normals stay smooth across it. The file appears
-    complete or not at all.
+    Vertices are split where the UV map has a seam, across which normals stay smooth, and at
+    creases. The file appears complete or not at all.
 
     Args:
         mesh: What to write; the frame of the pipeline is that of glTF (Y up, front +Z).
@@ -74,6 +56,7 @@ def write_glb(
         name: Name of the object in the file.
         textures: Pictures to embed; they need `mesh.uv`. Without a base colour the material is
             grey.
+        crease_deg: Edges whose faces turn by more than this many degrees look sharp; 180: none.
 
     Raises:
         InputError: The file cannot be written, or a picture cannot be read or is no PNG or JPEG.
@@ -84,7 +67,7 @@ def write_glb(
     pictures = _encoded_pictures(textures or TextureFiles())
     if pictures and mesh.uv is None:
         raise ValueError("textures need a mesh with a UV map")
-    blocks = _mesh_blocks(mesh)
+    blocks = _mesh_blocks(mesh, crease_deg)
     blocks += [_Block(data + b"\0" * (-len(data) % 4), len(data)) for data in pictures.values()]
     document = _glb_document(blocks, name, mesh.uv is not None, pictures)
     text = json.dumps(document, separators=(",", ":")).encode()
@@ -101,28 +84,29 @@ def write_glb(
     _write_whole(path, write)
 
 
-def split_at_seams(mesh: Mesh) -> tuple[IntArray, FloatArray, IntArray]:
-    """Give each vertex one UV, by repeating vertices along the seams.
+def split_corners(
+    fan: NDArray[np.int64], uv: FloatArray | None
+) -> tuple[NDArray[np.int64], IntArray]:
+    """Give each vertex one normal and one UV, by repeating vertices at creases and seams.
 
     Args:
-        mesh: `P` vertices, `F` faces, with `uv`.
+        fan: `[3F]` the fan of each corner, see `find_fans`.
+        uv: `[F, 3, 2]` or None.
 
     Returns:
-        The source vertex of each new one `[N]` int32, its UV `[N, 2]` float32, and the faces
-        `[F, 3]` int32 of new vertices, in their order.
+        A corner of each new vertex `[N]`, and the faces `[F, 3]` int32 of new vertices, in their
+        order.
     """
-    if mesh.uv is None:
-        raise ValueError("the mesh has no UV map")
-    corner_uv = np.ascontiguousarray(mesh.uv.reshape(-1, 2), np.float32) + np.float32(0)  # -0 is 0
-    corner_vertex = mesh.faces.reshape(-1)  # [3F]
-    bits = corner_uv.view(np.uint64).reshape(-1)  # both floats of a corner in one number
-    order = np.lexsort((bits, corner_vertex))
+    bits = np.zeros(len(fan), np.uint64)
+    if uv is not None:
+        corner_uv = np.ascontiguousarray(uv.reshape(-1, 2), np.float32) + np.float32(0)  # -0 is 0
+        bits = corner_uv.view(np.uint64).reshape(-1)  # both floats of a corner in one number
+    order = np.lexsort((bits, fan))
     is_new = np.ones(len(order), bool)
-    is_new[1:] = (np.diff(bits[order]) != 0) | (np.diff(corner_vertex[order]) != 0)
+    is_new[1:] = (np.diff(bits[order]) != 0) | (np.diff(fan[order]) != 0)
     faces = np.empty(len(order), np.int32)
     faces[order] = np.cumsum(is_new) - 1
-    first = order[is_new]
-    return corner_vertex[first].astype(np.int32), corner_uv[first], faces.reshape(-1, 3)
+    return order[is_new], faces.reshape(-1, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +122,16 @@ class _Block:
     target: int = 0
 
 
-def _mesh_blocks(mesh: Mesh) -> list[_Block]:
+def _mesh_blocks(mesh: Mesh, crease_deg: float) -> list[_Block]:
     """Positions, normals, UVs where there are some, and indices, in this order."""
-    normals, positions, faces = vertex_normals(mesh), mesh.vertices, mesh.faces
-    blocks = []
-    if mesh.uv is not None:
-        source, uv, faces = split_at_seams(mesh)
-        positions, normals = positions[source], normals[source]
-        down = uv * (1, -1) + (0, 1)  # glTF counts v from the top
-        blocks = [_array_block("VEC2", _FLOAT, _VERTEX_BUFFER, np.asarray(down, "<f4"))]
+    fan, normals = find_fans(mesh, crease_deg)
+    positions, faces, blocks = mesh.vertices, mesh.faces, []
+    if mesh.uv is not None or crease_deg < ALL_SMOOTH_DEG:
+        corner, faces = split_corners(fan, mesh.uv)
+        positions, normals = positions[mesh.faces.reshape(-1)[corner]], normals[fan[corner]]
+        if mesh.uv is not None:
+            down = mesh.uv.reshape(-1, 2)[corner] * (1, -1) + (0, 1)  # glTF counts v from the top
+            blocks = [_array_block("VEC2", _FLOAT, _VERTEX_BUFFER, np.asarray(down, "<f4"))]
     position = np.asarray(positions, "<f4")
     span = {"min": position.min(axis=0).tolist(), "max": position.max(axis=0).tolist()}
     return [
@@ -283,9 +268,3 @@ def _write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
         raise InputError(
             f"'{path}' cannot be written.", "Choose a folder that exists and can be written to."
         ) from error
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors scaled to length 1; zero stays zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)

@@ -143,7 +143,7 @@ def write_result(asset: Asset, submit: Submit, config: JobConfig) -> Result:
         path.write_bytes(content)
         textures, texture_path = TextureFiles(base_colour=content), str(path)
     write_npz(asset.mesh, mesh_path)
-    write_glb(asset.mesh, glb_path, textures=textures)
+    write_glb(asset.mesh, glb_path, textures=textures, crease_deg=config.mesh.crease_deg)
     return Result(
         job_id=submit.job_id,
         mesh_path=str(mesh_path),

@@ -73,6 +73,14 @@ def test_mesh_is_closed_and_shaded_smooth_by_angle(bpy, addon, use_worker, pictu
     assert np.einsum("ij,ij->", a, np.cross(b, c)) / 6 == pytest.approx(1 / 6, rel=1e-5)
 
 
+def test_crease_angle_decides_what_is_sharp(bpy, addon, use_worker, picture):
+    use_worker(FAKE)
+    settings = bpy.context.scene.maquette
+    settings.image, settings.crease_deg = picture, 180.0
+    bpy.ops.maquette.generate()
+    assert not any(edge.use_edge_sharp for edge in bpy.context.object.data.edges)
+
+
 def test_round_mesh_has_hardly_a_sharp_edge(bpy, addon, use_worker, picture):
     use_worker(TINY)
     settings = bpy.context.scene.maquette

@@ -35,7 +35,7 @@ STAGE_FOLDERS = {
 }
 LIGHT = {
     *("errors", "config", "data", "progress", "protocol", "versions", "cli", "__main__"),
-    *("mesh.io", "weights.catalogue", "weights.hub"),
+    *("mesh.io", "mesh.normals", "weights.catalogue", "weights.hub"),
 }
 LIGHT_FOLDERS = {"client", "batch"}
 LAZY_IMPORTS = {"pipelines.families", "client.in_process"}

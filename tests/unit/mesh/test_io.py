@@ -12,7 +12,8 @@ from backend.data import Mesh
 from backend.errors import InputError
 from backend.mesh.clean import signed_volume
 from backend.mesh.extract import extract_surface
-from backend.mesh.io import TextureFiles, read_npz, vertex_normals, write_glb, write_npz
+from backend.mesh.io import TextureFiles, read_npz, write_glb, write_npz
+from backend.mesh.normals import vertex_normals
 from tests.unit.field.solids import decode, torus
 
 
@@ -43,22 +44,6 @@ def test_glb_header_and_chunks_fit_the_file(mesh: Mesh, tmp_path: Path) -> None:
     assert 28 + text_size + document["buffers"][0]["byteLength"] == len(data)
     assert all(view["byteOffset"] % 4 == 0 for view in document["bufferViews"])
     assert text_size % 4 == 0
-
-
-def test_normals_are_those_of_the_torus(mesh: Mesh) -> None:
-    x, y, z = mesh.vertices.T
-    ring = 0.65 * np.stack([x, 0 * y, z], -1) / np.hypot(x, z)[:, None]
-    expected = mesh.vertices - ring
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    normals = vertex_normals(mesh)
-    assert normals.dtype == np.float32
-    assert np.allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
-    assert (normals * expected).sum(-1).min() > np.cos(np.radians(8))
-
-
-def test_normal_of_a_lone_vertex_is_a_unit_vector() -> None:
-    mesh = Mesh(np.zeros((4, 3), np.float32), np.array([[0, 1, 2]], np.int32))
-    assert np.allclose(np.linalg.norm(vertex_normals(mesh), axis=1), 1)
 
 
 @pytest.mark.parametrize("has_uv", [False, True])
@@ -215,3 +200,20 @@ def accessor(
     offset = document["bufferViews"][item["bufferView"]]["byteOffset"]
     rows = np.frombuffer(binary, kind, item["count"] * width, offset)
     return rows.reshape(-1, width)
+
+
+@pytest.mark.parametrize("has_uv", [False, True])
+def test_creases_are_sharp_in_the_file(tmp_path: Path, has_uv: bool) -> None:
+    solid = trimesh.creation.box()
+    faces = np.asarray(solid.faces, np.int32)
+    uv = np.random.default_rng(0).random((12, 3, 2), dtype=np.float32) if has_uv else None
+    given = Mesh(np.asarray(solid.vertices, np.float32), faces, uv)
+    write_glb(given, tmp_path / "box.glb", crease_deg=40.0)
+    document, binary = chunks(tmp_path / "box.glb")
+    primitive = document["meshes"][0]["primitives"][0]
+    position = accessor(document, binary, primitive["attributes"]["POSITION"], 3)
+    normal = accessor(document, binary, primitive["attributes"]["NORMAL"], 3)
+    indices = accessor(document, binary, primitive["indices"], 1, "<u4").reshape(-1, 3)
+    assert len(position) == (36 if has_uv else 24)
+    assert np.array_equal(position[indices], given.vertices[faces])
+    assert np.allclose(normal[indices], np.repeat(solid.face_normals[:, None], 3, axis=1))
