@@ -16,7 +16,7 @@ from ..session_jobs import (
     WAITING,
     Entry,
 )
-from .queue import draw_message, progress_text
+from .queue import draw_message, seconds_text
 
 ICONS = {
     WAITING: "TIME",
@@ -39,6 +39,9 @@ TEXTS = {
 }
 
 
+_NAME_SHARE = 0.6  # of a row's width, beside the bar
+
+
 class MAQUETTE_UL_jobs(bpy.types.UIList):
     """One row for each job: its name, how far it is, and its buttons."""
 
@@ -57,9 +60,11 @@ class MAQUETTE_UL_jobs(bpy.types.UIList):
             return
         state = entry.state
         row = layout.row(align=True)
-        row.label(text=entry.name, icon=ICONS[state], translate=False)
+        # The stage's name has no room here: it stands below Generate.
+        part = row.split(factor=_NAME_SHARE, align=True) if state == RUNNING else row
+        part.label(text=entry.name, icon=ICONS[state], translate=False)
         if state == RUNNING:
-            row.progress(factor=entry.fraction, text=progress_text(entry))
+            part.progress(factor=entry.fraction, text=seconds_text(entry))
         for name, icon in _buttons_of(state):
             row.operator(name, text="", icon=icon, emboss=False).job_id = entry.job_id
 

@@ -75,10 +75,16 @@ def progress_text(entry: Entry) -> str:
     report = entry.job.progress
     stage = "cancel" if entry.state == CANCELLING else report.stage if report else "start"
     text = str(iface_(STAGES.get(stage, stage.capitalize())))
-    if report is None or report.seconds_left is None or stage == "cancel":
-        return text
-    seconds = iface_("{seconds} s left").format(seconds=round(report.seconds_left))
-    return f"{text}, {seconds}"
+    seconds = "" if stage == "cancel" else seconds_text(entry)
+    return f"{text}, {seconds}" if seconds else text
+
+
+def seconds_text(entry: Entry) -> str:
+    """The seconds that a running job's stage has left; empty while they are not known."""
+    report = entry.job.progress
+    if report is None or report.seconds_left is None:
+        return ""
+    return iface_("{seconds} s left").format(seconds=round(report.seconds_left))
 
 
 def draw_message(
@@ -90,7 +96,8 @@ def draw_message(
 ) -> None:
     """Sentences in a box, wrapped to the sidebar's width."""
     scale = context.preferences.system.ui_scale * _PIXELS_PER_CHARACTER
-    characters = max(int(context.region.width / scale) - 6, 20)
+    margin = 10 if is_closable else 6  # icon, frame, and the cross
+    characters = max(int(context.region.width / scale) - margin, 20)
     box = layout.box()
     row = box.row()
     column = row.column(align=True)

@@ -158,7 +158,8 @@ def test_list_shows_progress_and_buttons_that_fit_the_state(bpy, addon, held, la
     poll_until(addon, lambda: held.now.jobs.entries[1].fraction)
     drawn = layout("jobs")
     assert drawn.factors == [0.25]
-    assert "Sampling the shape, 9 s left" in drawn.words
+    assert "9 s left" in drawn.words
+    assert "Sampling the shape, 9 s left (2 more)" in layout("queue").words
     rows = ["remove_job", "cancel", "cancel", "cancel"]
     side = ["move_job", "move_job", "clear_jobs", "cancel"]
     assert drawn.operators == [f"maquette.{name}" for name in (*rows, *side)]
