@@ -72,7 +72,8 @@ def _draw_state(layout: bpy.types.UILayout, context: bpy.types.Context, setup: W
     elif state is SetupState.CHECKING:
         layout.label(text="Checking...", icon="SORTTIME")
     elif state is SetupState.MISSING and not setup.failure:
-        layout.label(text="The worker's environment is not installed", icon="INFO")
+        text = iface_("The worker needs an environment with PyTorch, which is installed once.")
+        draw_message(layout, context, (text,), "INFO", False)
     elif error:
         draw_message(layout, context, (error.message, error.hint), "ERROR", False)
     else:

@@ -176,7 +176,11 @@ def _default_build(machine: Machine, wanted: Build) -> Build:
         return replace(wanted, is_default=True)
     given = _build("cpu", best, is_default=True, note=wanted.note)
     if wanted.device == "cpu":
-        return given
+        note = (
+            "pip's default index has only the build for NVIDIA GPUs, which also runs on the "
+            "processor. It is smaller from an index with the build cpu, named in the preferences."
+        )
+        return replace(given, note=wanted.note or note)
     note = (
         "pip's default index has no build for this GPU, so the processor is used. Name an index "
         f"with the build {wanted.name} in the preferences."
