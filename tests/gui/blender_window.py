@@ -228,11 +228,23 @@ class BlenderWindow:
         self.move(x, y)
         return self.ask(f"result = name_under_pointer({area!r}, {region!r})")
 
-    def find_button(self, name: str, area: str = "VIEW_3D", region: str = "UI") -> tuple[int, int]:
+    def find_button(
+        self,
+        name: str,
+        area: str = "VIEW_3D",
+        region: str = "UI",
+        shares: tuple[float, ...] = (0.6, 0.85, 0.3),
+    ) -> tuple[int, int]:
         """A point in the button of an operator ("maquette.generate") or a property ("seed").
 
         Where its label stands is tried first, then the pointer moves over the region from the top,
         which is scrolled down to its end, until Blender says that this is the button.
+
+        Args:
+            name: As above, or a whole call as Blender writes it.
+            area: Type of the area.
+            region: Type of its region.
+            shares: Where to look from left to right, as shares of the region's width.
         """
         box, seen = self.find_box(area, region), set[str]()
         step = int(12 * self.find_scale())
@@ -241,7 +253,7 @@ class BlenderWindow:
             text = self.find_text(label, within=box) if label else None
             heights = [text.centre[1]] if text else []
             heights += range(box.top + step // 2, box.top + box.height, step)
-            for share in (0.6, 0.85, 0.3):
+            for share in shares:
                 for y in heights:
                     x = box.left + int(box.width * share)
                     found = self.name_at(x, y, area, region)

@@ -115,8 +115,8 @@ class Workbench:
         """The cancel button of a row in the list of jobs, found by the job that it names."""
         window = self.window
         entry = f"{SESSION}.jobs.entries[{number}].job_id"
-        call = f"bpy.ops.maquette.cancel(job_id={window.ask(f'result = {entry}')!r})"
-        return window.find_button(call)
+        job_id = window.ask(f"result = {entry}")
+        return window.find_button(f'bpy.ops.maquette.cancel(job_id="{job_id}")', shares=(0.7,))
 
     def go_on(self) -> None:
         """Let the worker work."""
