@@ -50,6 +50,7 @@ class _Finishes:
         for name in self.remembered:
             if not self.properties.is_property_set(name):
                 setattr(self, name, getattr(context.scene.maquette.finish, name))
+        context.window.cursor_modal_set("WAIT")
         try:
             for obj in find_meshes(context):
                 check_local(obj)
@@ -58,6 +59,8 @@ class _Finishes:
         except MaquetteError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            context.window.cursor_modal_restore()
         return {"FINISHED"}
 
     def replace(

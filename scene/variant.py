@@ -130,10 +130,12 @@ def add_variant(obj: bpy.types.Object, mesh: bpy.types.Mesh, suffix: str) -> bpy
 
 
 def hide_original(obj: bpy.types.Object, view_layer: bpy.types.ViewLayer) -> None:
-    """Hide an object in viewports and renders; it stays in its collections."""
-    obj.select_set(False, view_layer=view_layer)
-    obj.hide_set(True, view_layer=view_layer)
-    obj.hide_render = True
+    """Hide an object and its collision hulls; they stay in their collections."""
+    hulls = [child for child in obj.children if child.maquette.is_hull]
+    for hidden in (obj, *(hull for hull in hulls if view_layer.objects.get(hull.name) == hull)):
+        hidden.select_set(False, view_layer=view_layer)
+        hidden.hide_set(True, view_layer=view_layer)
+        hidden.hide_render = True
 
 
 def select_only(objects: list[bpy.types.Object], view_layer: bpy.types.ViewLayer) -> None:

@@ -107,6 +107,19 @@ def test_reduced_copy_has_so_many_faces_and_the_same_texture(bpy, addon, ball):
     assert ball.users_collection == made.users_collection
 
 
+def test_edges_of_split_vertices_do_not_tear_open(bpy, addon, ball):
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.mesh.select_all(action="SELECT")
+    bpy.ops.mesh.edge_split()  # as in files for games, where every chart has vertices of its own
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert len(ball.data.vertices) > 4 * 1986
+    assert bpy.ops.maquette.reduce_faces(faces=1000) == {"FINISHED"}
+    mesh = bpy.context.object.data
+    assert 950 <= len(mesh.polygons) <= 1000
+    uses = np.bincount([e for p in mesh.polygons for e in mesh_edges(mesh, p)])
+    assert (uses == 2).all()
+
+
 def test_reducing_again_does_not_pile_up_names(bpy, addon, ball):
     bpy.ops.maquette.reduce_faces(faces=1000)
     bpy.ops.maquette.reduce_faces(faces=500)
@@ -261,6 +274,15 @@ def test_new_hull_replaces_the_earlier_one(bpy, addon, ball):
     (hull,) = ball.children
     assert hull.name == "ball-convcolonly" and len(hull.data.polygons) <= 20
     assert len(bpy.data.meshes) == 2
+
+
+def test_hull_is_hidden_with_its_object(bpy, addon, ball):
+    bpy.ops.maquette.add_hull()
+    (hull,) = ball.children
+    bpy.ops.maquette.reduce_faces(faces=500)
+    assert hull.hide_get() and ball.hide_get() and not bpy.context.object.children
+    bpy.ops.maquette.add_hull()
+    assert [child.name for child in bpy.context.object.children] == ["UCX_ball.001"]
 
 
 def test_line_of_vertices_is_told(bpy, addon):
