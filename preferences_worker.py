@@ -42,7 +42,10 @@ class WorkerPreferences:
         """Draw the environment's state with its buttons, then these preferences."""
         column.menu_contents("MAQUETTE_MT_environment")
         icon = "DOWNARROW_HLT" if self.show_installation else "RIGHTARROW"
-        column.prop(self, "show_installation", icon=icon, emboss=False)
+        row = column.row()
+        row.use_property_split = False
+        row.alignment = "LEFT"
+        row.prop(self, "show_installation", icon=icon, emboss=False)
         if self.show_installation:
             for name in ("base_python", "environment_folder", "torch_index", "python_path"):
                 column.prop(self, name)

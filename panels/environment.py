@@ -97,6 +97,10 @@ def _draw_found(layout: bpy.types.UILayout, setup: WorkerSetup) -> None:
 def _draw_buttons(layout: bpy.types.UILayout, setup: WorkerSetup) -> None:
     """Install for those who have nothing, else Check, Repair and Remove."""
     if setup.state is SetupState.MISSING:
+        if not bpy.app.online_access:
+            row = layout.row()
+            row.enabled = not bpy.app.online_access_override  # by an option at Blender's start
+            row.prop(bpy.context.preferences.system, "use_online_access")
         row = layout.row()
         row.scale_y = 1.4
         row.operator("maquette.install_environment", icon="IMPORT")

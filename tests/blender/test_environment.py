@@ -15,6 +15,7 @@ from tests.blender.test_panels import Layout, make_context
 from tests.unit.client.test_install import fake_plan
 
 ONE_PROCESS = True
+REPO = "user_default"
 MODES = ("look", "clean", "make", "install", "check")
 
 
@@ -71,7 +72,7 @@ def poll_until(addon, is_reached):
 
 
 def test_without_an_environment_there_is_one_button(bpy, addon, setup, draw):
-    assert setup.state.value == "missing"
+    assert setup.state.value == "missing" and draw().properties == []
     assert draw().operators == ["maquette.install_environment"]
     assert "installed once" in " ".join(draw().words)
     layout = Layout(bpy)
@@ -192,12 +193,13 @@ def test_remove_deletes_the_environment_and_nothing_else(bpy, setup, draw, plans
         bpy.ops.maquette.remove_environment()
 
 
-def test_without_online_access_nothing_is_downloaded(bpy, setup, plans):
+def test_without_online_access_nothing_is_downloaded(bpy, setup, draw, plans):
     asked = plans()
     bpy.context.preferences.system.use_online_access = False
     with pytest.raises(RuntimeError, match="Allow Online Access"):
         bpy.ops.maquette.install_environment()
     assert not asked
+    assert draw().properties == ["use_online_access"]  # the remedy beside the grey button
 
 
 def test_another_python_can_be_named_instead(bpy, addon, setup, draw, plans, tmp_path):
@@ -234,6 +236,25 @@ def test_preferences_draw_the_state_and_the_options(bpy, addon, setup):
     assert layout.operators == ["maquette.install_environment"]
     wanted = {"python_path", "base_python", "environment_folder", "torch_index", "models_folder"}
     assert wanted <= set(layout.properties)
+
+
+def test_uninstalling_the_extension_removes_everything_that_it_has_written(
+    bpy, addon, setup, plans, zip_path
+):
+    addon.preferences.environment_folder = addon.preferences.job_folder = ""
+    user = Path(bpy.utils.extension_path_user(MODULE))
+    assert setup.folder == user / "env"
+    plans()
+    bpy.ops.maquette.install_environment()
+    assert addon.session.current().setup.is_installed
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    repo = [r.module for r in bpy.context.preferences.extensions.repos].index(REPO)
+    assert user.is_dir()
+    bpy.ops.extensions.package_uninstall(repo_index=repo, pkg_id="maquette")
+    assert not user.exists()
+    bpy.ops.extensions.package_install_files(
+        filepath=str(zip_path), repo=REPO, enable_on_install=True
+    )
 
 
 def test_disabling_ends_a_running_installation(bpy, addon, setup, plans):
