@@ -4,6 +4,7 @@
 #   make test   lint, then all tests        make lint   format, lint and type check
 #   make test-gui       a real Blender window driven by mouse and keyboard (root; makes Blender's folder)
 #   make test-versions  the tests in Blender with other versions of it (VERSIONS="4.2 5.0")
+#   make screenshots  the window's pictures in the README and the manual (root)
 #   make zip    the extension under dist/    make bench  figures into benchmarks/results/
 #   make clean  remove everything made here but .venv
 # Variables: PYTHON, DEVICE (cpu, cuda, rocm, mps), TORCH_INDEX, see packaging/make_venv.py; JOBS;
@@ -13,7 +14,7 @@ PY := .venv/bin/python
 JOBS ?= 2
 LAYERS := tests/unit tests/parity tests/worker tests/blender
 
-.PHONY: venv demo test test-gui test-versions lint zip bench examples docs clean
+.PHONY: venv demo test test-gui test-versions lint zip screenshots bench examples docs clean
 
 venv:
 	@python3 packaging/make_venv.py
@@ -54,6 +55,11 @@ examples: venv
 docs: venv
 	$(PY) docs/make_settings.py
 	$(PY) docs/make_pictures.py
+
+# In a real window, as root; the pictures are committed.
+screenshots: venv
+	tests/gui/setup_blender.sh
+	$(PY) -m docs.make_screenshots
 
 clean:
 	rm -rf out dist .pytest_cache .ruff_cache

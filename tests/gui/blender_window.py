@@ -282,6 +282,16 @@ class BlenderWindow:
             self.display.run("xdotool", "mouseup", str(button))
             time.sleep(SETTLE_S)
 
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Move from one point to another with the button down."""
+        self.move(*start)
+        self.display.run("xdotool", "mousedown", "1", "sleep", "0.1")
+        for step in (0.3, 0.7, 1.0):
+            x, y = (int(a + (b - a) * step) for a, b in zip(start, end, strict=True))
+            self.move(x, y)
+        self.display.run("xdotool", "mouseup", "1")
+        time.sleep(SETTLE_S)
+
     def scroll(self, notches: int) -> None:
         """Turn the wheel where the pointer is; down, or up if negative."""
         wheel = ["click", "--repeat", str(abs(notches)), "--delay", "40"]

@@ -5,10 +5,8 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from tests.gui.blender_window import ROOT, BlenderWindow, Box, Display, GuiError
 
@@ -146,12 +144,12 @@ class Workbench:
             "result = [o.name for o in bpy.context.scene.objects if o.type == 'MESH']"
         )
 
-    def take_picture(self, path: Path, part: Any = None) -> np.ndarray:
-        """Save the screen, or a box of it, to a file."""
-        self.window.move(*self.window.find_box("VIEW_3D", "WINDOW").centre)
-        time.sleep(0.3)
-        picture = self.window.display.take_picture()
-        if part is not None:
-            picture = picture[part.top : part.top + part.height, part.left : part.left + part.width]
-        Image.fromarray(picture).save(path, optimize=True)
-        return picture
+    def take_picture(self, part: Box | None = None) -> np.ndarray:
+        """The screen or a box of it, `[H, W, 3]` uint8, with no pointer over a button."""
+        window = self.window
+        window.move(*window.find_box("VIEW_3D", "WINDOW").centre)
+        time.sleep(0.5)
+        picture = window.display.take_picture()
+        if part is None:
+            return picture
+        return picture[part.top : part.top + part.height, part.left : part.left + part.width]
