@@ -49,9 +49,11 @@ class MAQUETTE_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_label = "Add Preset"
     preset_menu = "MAQUETTE_PT_presets"
     preset_subdir = properties.SAVED_PRESETS
-    preset_defines = ["settings = bpy.context.scene.maquette"]
+    # Whole paths: on Python 3.13, older Blenders lose the names of `preset_defines`.
     preset_values = [
-        f"settings.{name}" for name in config.setting_names() if name not in _OF_ONE_JOB
+        f"bpy.context.scene.maquette.{name}"
+        for name in config.setting_names()
+        if name not in _OF_ONE_JOB
     ]
 
 

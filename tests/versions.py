@@ -25,8 +25,9 @@ MODULES = {
 }
 # Of .venv's packages, what the tests themselves import.
 PACKAGES = ("pytest", "pytest-timeout", "pytest-xdist", "pillow")
-FILES = ("test_extension", "test_panels", "test_generate", "test_retexture", "test_leaks")
-FILES += ("test_presets", "test_recipe", "test_history")
+FILES = ("test_extension", "test_panels", "test_generate", "test_leaks")
+FILES += ("test_presets", "test_recipe", "test_history", "test_retexture", "test_retexture_uv")
+FILES += ("test_retexture_shape", "test_retexture_masks", "test_retexture_meanwhile")
 
 
 def find_python(version: str) -> str | None:

@@ -10,13 +10,12 @@ import pytest
 
 from backend.config import JobConfig, flatten
 from tests.blender.conftest import MODULE
-from tests.blender.test_generate import FAKE, TINY
+from tests.blender.retexture_objects import add, image_of, paint_at, select
+from tests.blender.test_generate import FAKE
 from tests.blender.test_panels import Layout
-from tests.blender.test_retexture import add, image_of, paint_at, select
 from tests.blender.test_texture import PAINTER
 
 ONE_PROCESS = True
-TWIN = "This is the same result as '{}', bit for bit."
 
 
 @pytest.fixture
@@ -122,42 +121,6 @@ def test_linking_still_copies_what_is_in_no_file(bpy, addon, use_worker, picture
     bpy.ops.maquette.generate()
     kept = bpy.context.object.maquette.made.image
     assert kept != generated and kept.packed_file and tuple(kept.size) == (16, 16)
-
-
-@pytest.mark.parametrize("is_reloaded", [False, True])
-def test_again_is_the_same_bit_for_bit(bpy, addon, use_worker, picture, tmp_path, is_reloaded):
-    use_worker(TINY)
-    panel = bpy.context.scene.maquette
-    panel.image, panel.resolution, panel.target_faces, panel.seed = picture, 64, 300, 5
-    panel.texture, panel.texture_size, panel.further_views = "paint", 512, 0
-    assert bpy.ops.maquette.generate() == {"FINISHED"}
-    before = digests_of(bpy.context.object)
-    if is_reloaded:
-        reload(bpy, tmp_path)
-    panel = bpy.context.scene.maquette
-    panel.seed, panel.resolution, panel.image = 6, 128, None
-    assert bpy.ops.maquette.generate_again() == {"FINISHED"}
-    again = bpy.context.object
-    assert again.name == "red disc.001" and len(before[1]) == 1
-    assert digests_of(again) == before
-    assert TWIN.format("red disc") in addon.session.current().status.notes
-    assert (panel.seed, panel.resolution) == (6, 128)
-
-
-def test_another_seed_gives_another_texture(bpy, addon, use_worker, picture):
-    use_worker(TINY)
-    panel = bpy.context.scene.maquette
-    panel.image, panel.resolution, panel.target_faces = picture, 64, 300
-    panel.texture, panel.texture_size, panel.further_views = "paint", 512, 0
-    bpy.ops.maquette.generate()
-    first = bpy.context.object
-    assert bpy.ops.maquette.generate_variation() == {"FINISHED"}
-    other = bpy.context.object
-    assert other.maquette.seed != first.maquette.seed
-    mine, its = (json.loads(obj.maquette.made.settings) for obj in (first, other))
-    assert {name for name in mine if mine[name] != its[name]} == {"seed"}
-    assert digests_of(other)[1] != digests_of(first)[1]
-    assert not any("same result" in note for note in addon.session.current().status.notes)
 
 
 def test_again_stands_at_the_cursor_with_the_size_of_its_making(bpy, addon, made):
