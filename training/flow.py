@@ -27,6 +27,7 @@ from training.entries import Entries, PictureChanges, draw_pictures, vary_entrie
 from training.flow_checks import FlowLoss, clean_errors, evaluate, held_out_entries
 from training.loop import autocast, fit_steps, learning_rate
 from training.regularise import add_stochastic_depth
+from training.shape_mix import ShapeMix
 from training.variations import Variation
 
 STATE = "run_state.pt"
@@ -61,6 +62,8 @@ class FlowTraining:
         token_drop: Dropout of the condition tokens' numbers.
         average_decay: Of the averaged weights.
         held_out: Training shapes kept apart, to choose guidance and steps by.
+        procedural: Generated shapes beside the props, see `procedural.make_assets`.
+        procedural_share: Their share of the entries.
         border_ratio: Empty share of a framed picture.
         weight_decay: Of AdamW.
         seed: Of everything random.
@@ -90,6 +93,8 @@ class FlowTraining:
     token_drop: float = 0.0
     average_decay: float = 0.999
     held_out: int = 0
+    procedural: int = 0
+    procedural_share: float = 0.0
     border_ratio: float = 0.15
     weight_decay: float = 0.02
     seed: int = 0
@@ -159,12 +164,14 @@ class Run:
         )
         whole = load_props(args.props, "train", self.device, args.limit)
         # A trial with few shapes keeps most of them.
-        self.props, held_out = hold_out(whole, min(config.held_out, whole.num_shapes // 3))
+        rest, held_out = hold_out(whole, min(config.held_out, whole.num_shapes // 3))
+        self.shapes = ShapeMix(rest, config.procedural, config.procedural_share, config.seed)
+        self.props = self.shapes.props
         validation = load_props(args.props, "validation", self.device, args.limit)
         self.splits = {
             name: (props, held_out_entries(props, self.loss.vae, self.size, config.border_ratio, k))
             for k, (name, props) in enumerate(
-                (("validation", validation), ("held out", held_out), ("train", self.props)), 1
+                (("validation", validation), ("held out", held_out), ("train", rest)), 1
             )
             if props.num_shapes
         }
@@ -181,8 +188,7 @@ class Run:
         if args.resume_run:
             self.entries = self.load_state()
         else:
-            shapes = torch.arange(self.props.num_shapes, device=self.device)
-            self.entries = self.make_entries(shapes.repeat(config.entries))
+            self.entries = self.make_entries(self.shapes.spread(config.entries))
         self.log.write(
             event="go on" if args.resume_run else "start",
             seconds=self.seconds,
@@ -208,9 +214,7 @@ class Run:
         count, total = min(self.config.refresh_count, len(self.entries)), len(self.entries)
         first = self.drawn // self.config.refresh_every * count
         rows = (torch.arange(count, device=self.device) + first) % total
-        shapes = torch.randint(
-            self.props.num_shapes, (count,), device=self.device, generator=self.generator
-        )
+        shapes = self.shapes.draw(count, self.generator)
         self.entries.replace_rows(rows, self.make_entries(shapes))
 
     def batches(self) -> Iterator[tuple[torch.Tensor, ...]]:

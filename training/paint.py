@@ -45,6 +45,7 @@ from training.paint_latents import (
 from training.paint_loss import PaintLoss
 from training.paint_sheet import save_sheet
 from training.paint_views import load_paint_props
+from training.procedural import make_assets
 
 NAME = "maquette-mini"
 NOISE = NoiseConfig(
@@ -63,12 +64,13 @@ class PaintTraining:
         size: Pixels per side of all pictures.
         entries: Augmented shapes rendered per training shape.
         variants: Colours and lights of each of them.
+        procedural: Generated shapes beside the props.
         extra_views: Rendered besides the six standard views.
         learning_rate: Peak, after the warm-up; cosine to a hundredth.
         warmup: Steps of linear warm-up.
         noise_share: Share of the batch at the last timestep, where nothing is left of the data.
         drop_chance: Chance of a dropped reference, for guidance.
-        second_chance: Chance of an object that shows a second reference picture.
+        second_chance: Chance of the picture from anywhere instead of that from the front.
         extra_chance: Chance that a step's views are not the six standard ones.
         map_noise: Standard deviation of noise on the maps' latents, against overly exact geometry.
         known: How much of the views is given.
@@ -83,6 +85,7 @@ class PaintTraining:
     size: int = 256
     entries: int = 3
     variants: int = 3
+    procedural: int = 0
     extra_views: int = 2
     learning_rate: float = 5e-4
     warmup: int = 300
@@ -104,7 +107,8 @@ def make_entries(
     """Augmented training shapes, or validation shapes as they are."""
     is_train = split == "train"
     limit = args.limit if is_train else min(args.limit or args.check_count, args.check_count)
-    source = load_paint_props(args.props, split, generator.device, limit)
+    made = make_assets(config.procedural, config.seed) if is_train and config.procedural else ()
+    source = load_paint_props(args.props, split, generator.device, limit, made)
     count = source.props.num_shapes
     shapes = torch.arange(count, device=generator.device)
     if is_train:
@@ -127,6 +131,7 @@ class Run:
         self.device = torch.device(args.device)
         torch.manual_seed(config.seed)
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = self.is_cuda
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.cpu_generator = torch.Generator().manual_seed(config.seed)
         self.log = Log(args.out / "paint_log.jsonl")
@@ -197,26 +202,28 @@ class Run:
         """The arguments of `PaintLoss.forward`."""
         config, generator, stored = self.config, self.generator, self.latents
         count, device = config.batch, self.device
+        every = torch.arange(count, device=device)
         rows = torch.randint(len(stored.labels), (count,), device=device, generator=generator)
         variant = torch.randint(config.variants, (count,), device=device, generator=generator)
         views = self.pick_views(stored.labels.shape[1])
         clean = stored.clean[rows, variant][:, views].float()  # [B, V, C, h, w]
-        reference = stored.reference[rows, variant].float()  # [B, 2, C, h, w]
-        # Reading a picture twice is reading it once, so all steps have the same shapes.
+        # Which reference is read, and what it shows, comes first.
         is_second = torch.rand(count, device=device, generator=generator) < config.second_chance
-        second = torch.where(is_second[:, None, None, None], reference[:, 1], reference[:, 0])
-        reference = torch.stack([reference[:, 0], second], 1)
+        order = torch.stack([is_second, ~is_second], 1).long()  # [B, 2]
+        picture = stored.reference[rows, variant, order[:, 0]][:, None].float()  # [B, 1, C, h, w]
+        seen = stored.seen[rows][:, views]  # [B, V, 2, h, w]
+        seen = torch.stack([seen[every, :, order[:, k]] for k in (0, 1)], 2)
         geometry = stored.maps[rows][:, views].float()  # [B, V, 2 C, h, w]
         jitter = torch.randn(geometry.shape, device=device, generator=generator)
         strength = torch.rand(count, 1, 1, 1, 1, device=device, generator=generator)
         geometry = geometry + config.map_noise * strength * jitter
         keep = torch.rand(count, device=device, generator=generator) >= config.drop_chance
         noise = torch.randn(clean.shape, device=device, generator=generator)
-        known = draw_known(stored.seen[rows][:, views], config.known, generator)
+        known = draw_known(seen, config.known, generator)
         free = find_free(known, stored.touched[rows][:, views])[:, :, None]  # [B, V, 1, h, w]
         given = draw_given(clean, config.known, generator)
         return (
-            clean, given, free, reference, geometry, stored.labels[rows][:, views], keep.float(),
+            clean, given, free, picture, geometry, stored.labels[rows][:, views], keep.float(),
             noise, self.draw_timesteps(count),
         )  # fmt: skip
 

@@ -18,8 +18,10 @@ from training.paint_data import (
     recolour,
 )
 
-ENCODED_TOGETHER = 8
-"""Objects whose pictures are encoded together."""
+COLOURED_TOGETHER = 8
+"""Objects that are coloured and lit together."""
+ENCODED_TOGETHER = 96
+"""Pictures that are encoded together."""
 
 
 @dataclass(slots=True)
@@ -67,14 +69,21 @@ def encode_entries(
     autoencoder: Autoencoder, entries: PaintEntries, variants: int, generator: torch.Generator
 ) -> PaintLatents:
     """Colour, light and encode all pictures, every shape `variants` times."""
+    is_cuda = generator.device.type == "cuda"
+    sample = torch.compile(autoencoder.sample, dynamic=False) if is_cuda else autoencoder.sample
 
     def encode(pictures: Tensor) -> Tensor:
-        with autocast(generator.device):
-            latents = autoencoder.sample(pictures.flatten(0, -4))
-        return latents.half().unflatten(0, pictures.shape[:-3])
+        flat = pictures.flatten(0, -4)
+        latents = []
+        for part in flat.split(ENCODED_TOGETHER):
+            with autocast(generator.device):
+                # Always as many, so that one compiled kernel serves all.
+                padding = (0, 0) * 3 + (0, ENCODED_TOGETHER - len(part))
+                latents.append(sample(functional.pad(part, padding))[: len(part)].half())
+        return torch.cat(latents).unflatten(0, pictures.shape[:-3])
 
     rows: list[tuple[Tensor, ...]] = []
-    for part in torch.arange(len(entries), device=generator.device).split(ENCODED_TOGETHER):
+    for part in torch.arange(len(entries), device=generator.device).split(COLOURED_TOGETHER):
         change = draw_recolouring(len(part) * variants, generator)
         again = part.repeat_interleave(variants)  # [B*K]
         lit = light_references(

@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional
 
 from backend.render.camera import camera_axes
 from backend.render.rasterize import interpolate, rasterize
-from training.datasets import Props, join_props, load_reader
+from training.datasets import Props, Shape, load_reader, make_props
 from training.pictures import triangles_of
 
 DIAMETER = 1.15
@@ -43,7 +42,7 @@ def load_paint_props(
     split: str,
     device: torch.device,
     limit: int | None = None,
-    others: Sequence[Any] = (),
+    others: Sequence[Shape] = (),
 ) -> PaintProps:
     """Read one split onto the device, see `load_props`, and append others made like its props."""
     loaded = load_reader(folder).load(str(folder / f"props_{split}.npz.xz"))[:limit]
@@ -52,7 +51,7 @@ def load_paint_props(
     vertex = np.concatenate(
         [p.faces.astype(np.int64) + base for p, base in zip(loaded, offsets[:-1], strict=True)]
     )
-    props = join_props(loaded, device)
+    props = make_props(loaded, device)
     return PaintProps(props, torch.tensor(vertex, device=device), int(offsets[-1]))
 
 
