@@ -19,7 +19,8 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 INDEX_FIELD = "{build}"
 """In the address of a package index: replaced by the name of the build, e.g. "cu130"."""
 _SMI_TIMEOUT_S = 5.0
-_SMI_QUERY = "--query-gpu=name,driver_version,compute_cap"
+# Old drivers, which have to be recognised as such, do not know the capability.
+_SMI_QUERIES = ("--query-gpu=name,driver_version,compute_cap", "--query-gpu=name,driver_version")
 _AMD_DRIVER = Path("/dev/kfd")
 _PROCESSORS = {"amd64": "x86_64", "aarch64": "arm64"}
 
@@ -103,19 +104,20 @@ def detect_machine() -> Machine:
         processor=_PROCESSORS.get(processor, processor),
         has_amd=_AMD_DRIVER.exists(),
     )
-    return replace(machine, **read_driver(_ask_driver()))
+    answers = (read_driver(_ask_driver(query)) for query in _SMI_QUERIES)
+    return replace(machine, **next((fields for fields in answers if fields), {}))
 
 
 def read_driver(answer: str) -> dict[str, str | tuple[int, ...]]:
-    """The fields of `Machine` that a line "name, driver, capability" of `nvidia-smi` fills.
+    """The fields of `Machine` that a line "name, driver[, capability]" of `nvidia-smi` fills.
 
     Args:
         answer: One line for each GPU; text that is something else fills nothing.
     """
     parts = [part.strip() for part in (answer.splitlines() or [""])[0].split(",")]
-    if len(parts) != 3 or not (driver := _read_version(parts[1])):
+    if len(parts) not in (2, 3) or not (driver := _read_version(parts[1])):
         return {}
-    return {"gpu": parts[0], "driver": driver, "capability": _read_version(parts[2])}
+    return {"gpu": parts[0], "driver": driver, "capability": _read_version("".join(parts[2:]))}
 
 
 def choose_build(machine: Machine, index: str = "", device: str = "auto") -> Build:
@@ -193,14 +195,14 @@ def _build(device: str, name: str, is_default: bool = False, note: str = "") -> 
     return Build(device, name, download_mb, disk_mb, is_default, note)
 
 
-def _ask_driver() -> str:
+def _ask_driver(query: str) -> str:
     """What `nvidia-smi` says, or an empty string where it is missing or fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""
     try:
         done = subprocess.run(
-            [program, _SMI_QUERY, "--format=csv,noheader"],
+            [program, query, "--format=csv,noheader"],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,

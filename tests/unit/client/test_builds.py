@@ -115,6 +115,7 @@ def test_address_of_an_index_takes_the_builds_name():
         ),
         ("Tesla K80, 470.0, [N/A]", {"gpu": "Tesla K80", "driver": (470, 0), "capability": ()}),
         ("NVIDIA-SMI has failed because it couldn't communicate with the driver", {}),
+        ("GTX 680, 470.256.02", {"gpu": "GTX 680", "driver": (470, 256, 2), "capability": ()}),
         ("", {}),
     ],
 )
@@ -125,7 +126,12 @@ def test_answer_of_the_driver_is_read(answer, fields):
 @pytest.mark.skipif(sys.platform == "win32", reason="a script stands for nvidia-smi")
 @pytest.mark.parametrize(
     ("script", "driver"),
-    [("echo 'RTX, 580.1, 8.6'", (580, 1)), ("exit 9", ()), ("exec sleep 20", ())],
+    [
+        ("echo 'RTX, 580.1, 8.6'", (580, 1)),
+        ("case $1 in *compute_cap) exit 2;; esac; echo 'GTX, 470.1'", (470, 1)),
+        ("exit 9", ()),
+        ("exec sleep 20", ()),
+    ],
 )
 def test_this_machine_is_looked_at(monkeypatch, tmp_path, script, driver):
     program = tmp_path / "nvidia-smi"
