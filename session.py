@@ -17,7 +17,7 @@ from .backend.client.queue import Job, JobState
 from .backend.client.queue_file import SavedJob
 from .backend.client.worker_setup import WorkerSetup
 from .backend.errors import InputError, MaquetteError
-from .scene.asset import Origin
+from .scene.asset import Origin, find_scene
 from .scene.document import Documents
 from .scene.placement import can_place, place_result, push_undo
 from .scene.retexture import Repaint
@@ -35,7 +35,7 @@ from .session_jobs import (
     Status,
 )
 from .session_list import JobList
-from .session_orders import Order, order_repaints, order_saved, order_variants
+from .session_orders import Order, find_done, order_repaints, order_saved, order_variants
 from .session_saved import Unfinished
 from .session_worker import make_setup, make_worker
 
@@ -146,7 +146,7 @@ class Session:
         return self._add(order_repaints(images, settings, objects, is_shared, choices))
 
     def queue_again(self) -> list[Job]:
-        """Queue the jobs of former times that are offered.
+        """Queue the jobs of former times that are offered, or place what they had made.
 
         Results of jobs that were started from another saved file wait until it is open.
 
@@ -157,7 +157,7 @@ class Session:
         errors: list[MaquetteError] = []
         for saved in self.unfinished.take():
             try:
-                jobs += self._add(order_saved(saved))
+                jobs += self._add(order_saved(saved), saved)
             except MaquetteError as error:
                 errors.append(error)
         if errors:
@@ -247,8 +247,7 @@ class Session:
         for entry in self.jobs.with_state(KEPT):
             if entry.document == self._documents.current:
                 entry.is_kept, entry.error = False, None
-        active = {entry.job_id for entry in self.jobs.entries if entry.is_active}
-        self.unfinished.read_file(active)
+        self.unfinished.read_file({entry.job_id for entry in self._owed()})
 
     def save_file(self) -> None:
         """Before the open file is saved: put the jobs into it that it still waits for."""
@@ -256,7 +255,7 @@ class Session:
         self.unfinished.write_file([e.to_saved() for e in self._owed() if e.document == here])
 
     def close(self) -> None:
-        """End the worker; jobs that it has not finished are offered at the next start."""
+        """End the worker; jobs whose results are not placed are offered at the next start."""
         self._write_unfinished()
         self.unfinished.close()
         self.announcer.close()
@@ -264,13 +263,15 @@ class Session:
         self.history.close()
         self.jobs.close()
 
-    def _add(self, orders: list[Order]) -> list[Job]:
-        """Queue orders; messages about former jobs make room."""
+    def _add(self, orders: list[Order], saved: SavedJob | None = None) -> list[Job]:
+        """Queue orders, those of a former job if one is given; former messages make room."""
         root = preferences.get_job_folder()
         self.status = Status(notes=self.status.notes if self.is_running else ())
-        entries = [
-            self.jobs.add(order, self._documents.token_of(order.file), root) for order in orders
-        ]
+        entries = []
+        for order in orders:
+            document = self._documents.token_of(order.file)
+            done = find_done(saved, order, root) if saved else None
+            entries.append(self.jobs.add(order, document, root, done))
         offered = [path for saved in self.unfinished.offered for path in saved.paths]
         self.history.clean_up(root, [*self.jobs.paths_in_use(), *offered])
         self._write_unfinished()
@@ -314,7 +315,7 @@ class Session:
         record, result, origin = entry.record, entry.job.result, entry.origin
         assert record is not None and result is not None  # a job that is done has both
         if entry.by_name and isinstance(origin, Origin):
-            scene = bpy.data.scenes.get(entry.scene_name) or bpy.context.scene
+            scene = find_scene(origin, entry.scene_name)
             origin = replace(origin, scene_uid=scene.session_uid)
         try:
             objects = list(place_result(origin, result, entry.by_name))
@@ -323,6 +324,7 @@ class Session:
             self._keep(entry, error)
             return []
         entry.is_kept, entry.error = False, None
+        self.jobs.revision += 1
         record.object_names = tuple(obj.name for obj in objects)
         notes = origin.notes if isinstance(origin, Repaint) else ()
         compared = self.history.keep(entry.to_saved(), result, origin, objects)
@@ -336,6 +338,7 @@ class Session:
     def _keep(self, entry: Entry, error: MaquetteError) -> None:
         """Leave a result to the artist, who may place it."""
         if not entry.is_kept:
+            self.jobs.revision += 1
             self._announce(
                 rpt_("{name} is ready, but not placed: {reason}"), entry, reason=error.message
             )

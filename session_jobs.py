@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the panels show: the state of the work, its jobs, and the results that there are."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +177,8 @@ class Entry:
 
     @property
     def is_owed(self) -> bool:
-        """Whether the worker has not finished it, so that it would have to be queued again."""
-        return self.state in (WAITING, RUNNING)
+        """Whether the artist still waits for its result."""
+        return self.state in (WAITING, RUNNING, PLACING, KEPT)
 
     @property
     def fraction(self) -> float:
@@ -192,9 +192,13 @@ class Entry:
         return self.error or (self.job.error if self.state == FAILED else None)
 
     def to_saved(self) -> SavedJob:
-        """What is needed to queue it again, with the objects' names of now."""
+        """What is needed to queue it again, with the objects' names of now.
+
+        Paint is made anew, as it fits the faces as they were; other results are only placed.
+        """
         if not isinstance(self.origin, Repaint):
-            return self.saved
+            result = asdict(self.job.result) if self.job.result else {}
+            return replace(self.saved, result=result)
         names = {obj.session_uid: obj.name for obj in bpy.data.objects}
         targets = self.origin.targets
         objects = [names.get(target.object_uid, target.name) for target in targets]

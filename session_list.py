@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .backend.client.queue import Job, JobQueue, Transport
 from .backend.errors import InputError
-from .session_jobs import KEPT, THUMBNAIL_PX, Entry
-from .session_orders import Order
+from .session_jobs import KEPT, THUMBNAIL_PX, Entry, Finished
+from .session_orders import Done, Order
 
 
 @dataclass(slots=True)
@@ -46,30 +46,37 @@ class JobList:
         """The entries in one of these states, in their order."""
         return [entry for entry in self.entries if entry.state in states]
 
-    def add(self, order: Order, document: str, job_root: Path) -> Entry:
+    def add(self, order: Order, document: str, job_root: Path, done: Done | None = None) -> Entry:
         """Queue an order; it starts at the next `poll` that finds room.
 
         Args:
             order: What is wanted.
             document: Token of the .blend that it is for.
             job_root: Folder in which every job gets a folder; the first one counts.
+            done: What came of it in former times, so that it is only to be placed; or None.
 
         Raises:
             InputError: The job's folder cannot be made.
         """
         if self._queue is None:
             self._queue = JobQueue(self.make_worker, job_root)
-        job = self._queue.submit(
-            [Path(picture.path) for picture in order.pictures.values()],
-            list(order.pictures),
-            order.config,
-            order.task,
-            thumbnail_px=THUMBNAIL_PX,
-        )
-        saved = order.to_saved(job.job_id)
-        self.entries.append(Entry(job, order.origin, saved, document, order.scene_name))
+        if done is not None:
+            job = self._queue.restore(done.request, done.result)
+        else:
+            job = self._queue.submit(
+                [Path(picture.path) for picture in order.pictures.values()],
+                list(order.pictures),
+                order.config,
+                order.task,
+                thumbnail_px=THUMBNAIL_PX,
+            )
+        entry = Entry(job, order.origin, order.to_saved(job.job_id), document, order.scene_name)
+        entry.by_name = bool(order.file)  # the scene may be one of a file that is not open
+        if done is not None:
+            entry.record = Finished.of_job(job, entry.name, order.origin)
+        self.entries.append(entry)
         self.revision += 1
-        return self.entries[-1]
+        return entry
 
     def retry(self, job_id: str) -> Job:
         """Queue a job that ended again, as a new one in place of the old one on the list.

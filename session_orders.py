@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns what the artist asks for, now or in former times, into orders that can be queued."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from . import preferences
 from .backend.client.queue import GENERATE, Task
 from .backend.client.queue_file import SavedJob, SavedPicture
 from .backend.config import JobConfig, flatten, overlay
+from .backend.errors import ProtocolError
+from .backend.protocol import Result, Submit, decode
 from .scene.asset import Origin
 from .scene.job_files import make_folder, unwritable
 from .scene.placement import grid_offset
@@ -66,6 +69,44 @@ class Order:
             flatten(self.config),
             self.extra,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a job of former times.
+
+    Attributes:
+        request: As the worker got it.
+        result: As the worker said it; its files are there.
+    """
+
+    request: Submit
+    result: Result
+
+
+def find_done(saved: SavedJob, order: Order, root: Path) -> Done | None:
+    """The result of a job of former times, or None if it has to be made.
+
+    Files outside of the job folder are not read: a .blend may come from anybody.
+
+    Args:
+        saved: The job.
+        order: What is wanted of it.
+        root: The job folder.
+    """
+    try:
+        result = decode(json.dumps({**saved.result, "type": "result"}).encode())
+    except (ProtocolError, ValueError):
+        return None
+    if not isinstance(result, Result):
+        return None
+    paths = [Path(path) for path in (result.mesh_path, result.texture_path) if path]
+    if not all(p.is_file() and p.resolve().is_relative_to(root.resolve()) for p in paths):
+        return None
+    images = [picture.path for picture in order.pictures.values()]
+    labels, settings = list(order.pictures), flatten(order.config)
+    request = Submit(saved.job_id, str(paths[0].parent), images, labels, settings, saved.kind)
+    return Done(request, result)
 
 
 def order_variants(

@@ -270,7 +270,8 @@ def main() -> None:
             prepare_result(Path(name))
             rows = run_child(Path(name), args.repeats, args.real)
         print_table(rows)
-        print(write_results("blender_blocking", rows, repeats=args.repeats))
+        load = round(os.getloadavg()[0], 1)  # processes that want a processor
+        print(write_results("blender_blocking", rows, repeats=args.repeats, load_average=load))
 
 
 if __name__ == "__main__":

@@ -43,12 +43,13 @@ def read_version() -> str:
     return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"]
 
 
-def find_scene(origin: Origin) -> bpy.types.Scene:
-    """The scene the job was started from, or the current one if that is gone."""
+def find_scene(origin: Origin, name: str = "") -> bpy.types.Scene:
+    """The scene the job was started from, or one of that name, or the current one."""
     for scene in bpy.data.scenes:
         if scene.session_uid == origin.scene_uid:
             return scene
-    return bpy.context.scene or bpy.data.scenes[0]
+    named = bpy.data.scenes.get(name) if name else None
+    return named or bpy.context.scene or bpy.data.scenes[0]
 
 
 def add_asset(

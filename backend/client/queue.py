@@ -181,6 +181,12 @@ class JobQueue:
         """
         return self._append(self.find(job_id).request)
 
+    def restore(self, request: Submit, result: Result) -> Job:
+        """Append a job of former times that is done already; its folder stays where it is."""
+        job = Job(request, JobState.DONE, result=result)
+        self.jobs.append(job)
+        return job
+
     def poll(self) -> list[Job]:
         """Take the worker's news, start the next job; never waits.
 

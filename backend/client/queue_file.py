@@ -55,6 +55,7 @@ class SavedJob:
         pictures: View -> picture.
         settings: Flat setting name -> value.
         extra: What else the calling side needs: place and size, or objects and choices.
+        result: What the worker said at the end (`protocol.Result`), if only placing is left.
     """
 
     job_id: str
@@ -65,11 +66,14 @@ class SavedJob:
     pictures: Mapping[str, SavedPicture]
     settings: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    result: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def paths(self) -> list[Path]:
-        """The files of its pictures."""
-        return [Path(picture.path) for picture in self.pictures.values()]
+        """The files of its pictures and of its result."""
+        made = [str(self.result.get(name, "")) for name in ("mesh_path", "texture_path")]
+        given = [picture.path for picture in self.pictures.values()]
+        return [Path(path) for path in (*given, *made) if path]
 
 
 def encode_jobs(jobs: Sequence[SavedJob]) -> str:
@@ -193,7 +197,7 @@ def _job_of(entry: dict[str, Any]) -> SavedJob:
     texts += tuple(text for item in pictures.values() for text in (item.name, item.path))
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("not a text")
-    if not isinstance(job.settings, dict) or not isinstance(job.extra, dict):
+    if not all(isinstance(item, dict) for item in (job.settings, job.extra, job.result)):
         raise TypeError("not an object")
     return job
 

@@ -294,6 +294,44 @@ def test_jobs_that_had_not_ended_are_offered_after_a_restart_and_run_on_a_click(
     assert held.now.unfinished.offered == []
 
 
+def test_result_that_was_not_placed_before_the_end_is_placed_without_a_new_run(
+    bpy, addon, held, tmp_path
+):
+    add_cube(bpy)
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.context.scene.cursor.location = (0.0, 0.0, 2.0)
+    job = held.generate(6)
+    held.let_go(1)
+    held.until("placing")
+    addon.handlers.poll_session()
+    restart(bpy, addon, held)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert [saved.job_id for saved in held.now.unfinished.offered] == [job]
+    bpy.ops.maquette.queue_again()
+    assert states(held) == ["placing"]
+    poll_until(addon, is_idle(addon))
+    assert held.started() == [job] and held.now.jobs._queue._worker is None
+    (made,) = (obj for obj in bpy.data.objects if obj.name != "Cube")
+    assert made.maquette.seed == 6 and tuple(made.location) == (0.0, 0.0, 2.0)
+    restart(bpy, addon, held)
+    assert held.now.unfinished.offered == []
+
+
+def test_result_whose_files_are_gone_is_made_anew(bpy, addon, held):
+    job = held.generate(6)
+    held.until("running")
+    bpy.ops.wm.read_homefile(use_empty=True)
+    held.finish()
+    assert states(held) == ["kept"]
+    addon.handlers.poll_session()
+    (addon.job_folder / job / "mesh.npz").unlink()
+    restart(bpy, addon, held)
+    bpy.ops.maquette.queue_again()
+    held.finish()
+    assert len(held.started()) == 2
+    assert [obj.maquette.seed for obj in bpy.context.scene.objects] == [6]
+
+
 def test_discarded_jobs_are_not_offered_again(bpy, addon, held):
     held.generate()
     held.until("running")
@@ -306,6 +344,9 @@ def test_discarded_jobs_are_not_offered_again(bpy, addon, held):
 
 
 def test_job_of_another_file_is_queued_again_but_not_placed_here(bpy, addon, held, tmp_path):
+    home = bpy.data.scenes.new("Kitchen")
+    bpy.context.window.scene = home
+    home.maquette.image = held.picture
     path = save(bpy, tmp_path / "a.blend")
     held.generate()
     held.until("running")
@@ -315,8 +356,9 @@ def test_job_of_another_file_is_queued_again_but_not_placed_here(bpy, addon, hel
     held.finish()
     assert states(held) == ["kept"] and not bpy.data.objects
     bpy.ops.wm.open_mainfile(filepath=str(path))
+    bpy.context.window.scene = bpy.data.scenes["Scene"]
     poll_until(addon, is_idle(addon))
-    assert states(held) == ["done"] and len(bpy.data.objects) == 1
+    assert states(held) == ["done"] and len(bpy.data.scenes["Kitchen"].objects) == 1
 
 
 def test_saved_file_carries_its_waiting_jobs_and_nothing_stays_in_memory(
@@ -397,6 +439,11 @@ def test_file_of_a_stranger_reads_no_files_of_ours(bpy, addon, held, tmp_path):
     with pytest.raises(RuntimeError, match="The picture 'gone' is gone"):
         bpy.ops.maquette.queue_again()
     assert len(held.now.jobs.entries) == 1
+    result = {"job_id": "evil", "mesh_path": str(secret), "glb_path": "", "vertices": 1}
+    result |= {"faces": 1, "seed": 0, "seconds": {}}
+    held.now.unfinished._of_file.append(replace(entry.saved, job_id="evil", result=result))
+    bpy.ops.maquette.queue_again()
+    assert held.now.jobs.entries[1].state == "waiting"  # it is made, not read from that file
     held.finish()
 
 

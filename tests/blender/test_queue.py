@@ -267,6 +267,34 @@ def test_two_results_are_two_undo_steps(bpy, held):
     assert [entry.state for entry in held.now.jobs.entries] == ["done", "done"]
 
 
+def test_jobs_go_on_while_results_wait_for_object_mode(bpy, addon, held):
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    for seed in (1, 2):
+        held.generate(seed)
+    held.let_go(2)
+    held.until("placing", "placing")
+    assert held.now.is_running and [obj.name for obj in bpy.data.objects] == ["Cube"]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    poll_until(addon, is_idle(addon))
+    assert len(bpy.data.objects) == 3
+
+
+def test_a_call_of_the_timer_places_one_result_at_most(bpy, addon, held):
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    for _ in range(3):
+        held.generate()
+    held.let_go(3)
+    held.until("placing", "placing", "placing")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    counts = []
+    for _ in range(3):
+        addon.handlers.poll_session()
+        counts.append(len(bpy.data.objects))
+    assert counts == [2, 3, 4]
+
+
 def test_files_of_a_removed_job_stay(bpy, held):
     job = held.generate()
     held.finish()

@@ -8,7 +8,7 @@ import pytest
 from backend.client.queue import JobQueue, JobState
 from backend.config import JobConfig
 from backend.errors import InputError
-from backend.protocol import Result
+from backend.protocol import Result, Submit
 
 
 class Notes:
@@ -112,6 +112,14 @@ def test_only_jobs_that_ended_can_be_removed_and_their_folders_stay(queue):
     queue.remove(jobs[1].job_id)
     assert queue.jobs == jobs[:1]
     assert Path(jobs[1].request.job_folder).is_dir()
+
+
+def test_restored_job_is_done_keeps_its_folder_and_is_not_run(queue, worker, tmp_path):
+    request = Submit("old", str(tmp_path / "old"), ["a.png"])
+    job = queue.restore(request, Result("old", "m.npz", "m.glb", 3, 1, 0, {}))
+    new = submit(queue, 1)[0]
+    assert job.state is JobState.DONE and job.job_id == "old"
+    assert run_all(queue, worker) == [new.job_id]
 
 
 def test_retry_of_a_cancelled_job_waits_behind_the_others_with_the_same_request(queue, worker):

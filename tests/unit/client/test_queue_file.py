@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def test_jobs_come_back_from_their_text_as_they_were():
 def test_foreign_or_damaged_text_is_an_input_error(text):
     with pytest.raises(InputError):
         decode_jobs(text)
+
+
+def test_paths_are_those_of_pictures_and_result():
+    assert make_job().paths == [Path("pictures/front.png")]
+    result = {"mesh_path": "a/mesh.npz", "texture_path": "a/base.png"}
+    paths = replace(make_job(), result=result).paths
+    assert paths == [Path("pictures/front.png"), Path("a/mesh.npz"), Path("a/base.png")]
 
 
 def test_fields_of_a_later_version_of_the_same_format_are_dropped():
