@@ -144,7 +144,7 @@ class Run:
             self.autoencoder, self.entries, config.variants, self.generator
         )
         del self.entries
-        self.held_latents = encode_entries(self.autoencoder, self.held_out, 1, self.generator)
+        self.held_latents = encode_entries(self.autoencoder, self.held_out, 0, self.generator)
         self.log.write(event="encoded", seconds=self.seconds)
         network = MultiviewUNet(VARIANTS[NAME]).to(self.device)
         if args.resume:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns rendered objects into the latents that the painting network trains on, and batches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -68,36 +69,53 @@ class KnownParts:
 def encode_entries(
     autoencoder: Autoencoder, entries: PaintEntries, variants: int, generator: torch.Generator
 ) -> PaintLatents:
-    """Colour, light and encode all pictures, every shape `variants` times."""
-    is_cuda = generator.device.type == "cuda"
-    sample = torch.compile(autoencoder.sample, dynamic=False) if is_cuda else autoencoder.sample
+    """Colour, light and encode all pictures.
 
-    def encode(pictures: Tensor) -> Tensor:
-        flat = pictures.flatten(0, -4)
-        latents = []
-        for part in flat.split(ENCODED_TOGETHER):
-            with autocast(generator.device):
-                # Always as many, so that one compiled kernel serves all.
-                padding = (0, 0) * 3 + (0, ENCODED_TOGETHER - len(part))
-                latents.append(sample(functional.pad(part, padding))[: len(part)].half())
-        return torch.cat(latents).unflatten(0, pictures.shape[:-3])
-
+    Args:
+        autoencoder: Encodes.
+        entries: E objects.
+        variants: Colours and lights of each; 0: one light, and the colours as they are.
+        generator: Random source, on the device of the pictures.
+    """
+    encode = make_encoder(autoencoder, generator.device)
     rows: list[tuple[Tensor, ...]] = []
     for part in torch.arange(len(entries), device=generator.device).split(COLOURED_TOGETHER):
-        change = draw_recolouring(len(part) * variants, generator)
-        again = part.repeat_interleave(variants)  # [B*K]
+        again = part.repeat_interleave(max(variants, 1))  # [B*K]
+        colour, reference = entries.colour[again], entries.reference[again]
+        if variants:
+            change = draw_recolouring(len(again), generator)
+            colour, reference = recolour(colour, change), recolour(reference, change)
+        else:
+            colour, reference = colour.float() / 255, reference.float() / 255
         lit = light_references(
-            recolour(entries.reference[again], change), entries.reference_normal[again],
-            entries.azimuth[again], generator,
-        )  # fmt: skip
-        clean = encode(over_white(recolour(entries.colour[again], change)))  # [B*K, W, C, h, w]
+            reference, entries.reference_normal[again], entries.azimuth[again], generator
+        )
+        clean = encode(over_white(colour))  # [B*K, W, C, h, w]
         maps = [encode(map_to_network(x[part])) for x in (entries.normal, entries.position)]
-        whole = (len(part), variants)
+        whole = (len(part), -1)
         rows.append(
             (clean.unflatten(0, whole), encode(lit).unflatten(0, whole), torch.cat(maps, 2))
         )
     clean, reference, maps = (torch.cat(column) for column in zip(*rows, strict=True))
     return PaintLatents(clean, reference, maps, entries.seen, entries.touched, entries.label)
+
+
+def make_encoder(autoencoder: Autoencoder, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function from pictures `[..., 3, H, H]` in -1..1 to latents `[..., C, h, w]` in float16."""
+    is_cuda = device.type == "cuda"
+    sample = torch.compile(autoencoder.sample, dynamic=False) if is_cuda else autoencoder.sample
+
+    def encode(pictures: Tensor) -> Tensor:
+        latents = []
+        for part in pictures.flatten(0, -4).split(ENCODED_TOGETHER):
+            # Always as many, so that one compiled kernel serves all.
+            missing = ENCODED_TOGETHER - len(part) if is_cuda else 0
+            with autocast(device):
+                whole = sample(functional.pad(part, (0, 0) * 3 + (0, missing)))
+            latents.append(whole[: len(part)].half())
+        return torch.cat(latents).unflatten(0, pictures.shape[:-3])
+
+    return encode
 
 
 def find_free(seen: Tensor, touched: Tensor) -> Tensor:
