@@ -84,7 +84,9 @@ class CutoutProcess:
     def kill(self) -> None:
         """End it at once; the PNG may be missing or incomplete."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def _failure(self) -> MaquetteError:
         return SetupError(
