@@ -4,7 +4,6 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -23,17 +22,7 @@ from .scene.placement import can_place, place_result, push_undo
 from .scene.retexture import Repaint
 from .scene.submission import Choices
 from .session_history import History
-from .session_jobs import (
-    CANCELLING,
-    KEPT,
-    MAX_FINISHED,
-    PLACING,
-    RUNNING,
-    WAITING,
-    Entry,
-    Finished,
-    Status,
-)
+from .session_jobs import KEPT, MAX_FINISHED, PLACING, Entry, Finished, Status
 from .session_list import JobList
 from .session_orders import Order, find_done, order_repaints, order_saved, order_variants
 from .session_saved import Unfinished
@@ -194,7 +183,7 @@ class Session:
             self._follow(entry)
         objects = self._place_next()
         self._write_unfinished()
-        self._show_progress()
+        self.status.show_progress(self.jobs.entries)
         return objects
 
     def cancel(self, job_id: str = "") -> None:
@@ -204,7 +193,7 @@ class Session:
             InputError: There is no such job.
         """
         self.jobs.cancel(job_id)
-        self._show_progress()
+        self.status.show_progress(self.jobs.entries)
 
     def clear_message(self) -> None:
         """Forget the last error and the notes of the last results."""
@@ -275,7 +264,7 @@ class Session:
         offered = [path for saved in self.unfinished.offered for path in saved.paths]
         self.history.clean_up(root, [*self.jobs.paths_in_use(), *offered])
         self._write_unfinished()
-        self._show_progress()
+        self.status.show_progress(self.jobs.entries)
         return [entry.job for entry in entries]
 
     def _owed(self) -> list[Entry]:
@@ -305,7 +294,7 @@ class Session:
         is_free = can_place()
         for entry in self.jobs.with_state(PLACING):
             if entry.document != self._documents.current:
-                self._keep(entry, _made_elsewhere(entry))
+                self._keep(entry, entry.explain_absence())
             elif is_free:
                 return self._place(entry)
         return []
@@ -348,32 +337,6 @@ class Session:
         """Tell how a job ended."""
         chosen = preferences.get_preferences()
         self.announcer.show(text.format(name=f"'{entry.name}'", **values), chosen.notify)
-
-    def _show_progress(self) -> None:
-        """What runs now; messages stay."""
-        status = self.status
-        status.stage, status.fraction, status.seconds_left = "", 0.0, None
-        running = next(iter(self.jobs.with_state(RUNNING, CANCELLING)), None)
-        if running is None:
-            if self.is_waiting_to_place:
-                status.stage, status.fraction = "place", 1.0
-            elif self.jobs.with_state(WAITING):
-                status.stage = "start"
-        elif running.state == CANCELLING:
-            status.stage = "cancel"
-        elif running.job.progress is None:
-            status.stage = "start"
-        else:
-            report = running.job.progress
-            status.stage, status.fraction = report.stage, running.fraction
-            status.seconds_left = report.seconds_left
-
-
-def _made_elsewhere(entry: Entry) -> InputError:
-    file = Path(entry.saved.file).name
-    if file:
-        return InputError(f"It was made for '{file}'.", "Open that file, or place it here.")
-    return InputError("It was made for a file that was closed.", "Place it here.")
 
 
 def current() -> Session:

@@ -9,7 +9,7 @@ import bpy
 
 from .backend.client.queue import Job, JobState
 from .backend.client.queue_file import SavedJob
-from .backend.errors import MaquetteError
+from .backend.errors import InputError, MaquetteError
 from .scene.asset import Origin
 from .scene.retexture import Repaint
 
@@ -58,6 +58,22 @@ class Status:
         """Show what went wrong, unless something else is shown that went wrong before."""
         if not self.error:
             self.error, self.hint, self.code = error.message, error.hint, error.code
+
+    def show_progress(self, entries: list["Entry"]) -> None:
+        """Show what runs now of these jobs; messages stay."""
+        self.stage, self.fraction, self.seconds_left = "", 0.0, None
+        states = {entry.state: entry for entry in reversed(entries)}  # the first of each
+        running = states.get(RUNNING)
+        if CANCELLING in states:
+            self.stage = "cancel"
+        elif running is not None:
+            report = running.job.progress
+            self.stage, self.fraction = report.stage if report else "start", running.fraction
+            self.seconds_left = report.seconds_left if report else None
+        elif PLACING in states:
+            self.stage, self.fraction = "place", 1.0
+        elif WAITING in states:
+            self.stage = "start"
 
     def tell_notes(self, notes: tuple[str, ...] | list[str]) -> None:
         """Show sentences below those that are there."""
@@ -190,6 +206,13 @@ class Entry:
     def trouble(self) -> MaquetteError | None:
         """What went wrong, or None; being cancelled is no trouble."""
         return self.error or (self.job.error if self.state == FAILED else None)
+
+    def explain_absence(self) -> InputError:
+        """Why the result is not placed while another file is open."""
+        file = Path(self.saved.file).name
+        if file:
+            return InputError(f"It was made for '{file}'.", "Open that file, or place it here.")
+        return InputError("It was made for a file that was closed.", "Place it here.")
 
     def to_saved(self) -> SavedJob:
         """What is needed to queue it again, with the objects' names of now.
