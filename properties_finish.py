@@ -69,6 +69,7 @@ MIDDLE_SHARE = {
     "min": 0.1,
     "max": 100.0,
     "subtype": "PERCENTAGE",
+    "precision": 1,
 }
 FAR_SHARE = {
     "name": "Far",
@@ -77,6 +78,7 @@ FAR_SHARE = {
     "min": 0.1,
     "max": 100.0,
     "subtype": "PERCENTAGE",
+    "precision": 1,
 }
 HULL_FACES = {
     "name": "Hull Faces",

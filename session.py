@@ -21,6 +21,7 @@ from .scene.document import Documents
 from .scene.placement import can_place, place_result, push_undo
 from .scene.retexture import Repaint
 from .scene.submission import Choices
+from .session_cutout import Cutout
 from .session_history import History
 from .session_jobs import KEPT, MAX_FINISHED, PLACING, Entry, Finished, Status
 from .session_list import JobList
@@ -43,6 +44,7 @@ class Session:
         announcer: Tells how jobs ended.
         setup: The worker's environment.
         history: How the results were made, as the files that they are in remember it.
+        cutout: The preview of a picture's cut-out that is made.
     """
 
     status: Status = field(default_factory=Status)
@@ -52,6 +54,7 @@ class Session:
     announcer: Announcer = field(default_factory=Announcer)
     setup: WorkerSetup = field(default_factory=make_setup)
     history: History = field(default_factory=History)
+    cutout: Cutout = field(default_factory=Cutout)
     _documents: Documents = field(default_factory=Documents)
     _written: int = 0  # revision of the jobs that the file of unfinished ones shows
 
@@ -63,7 +66,9 @@ class Session:
     @property
     def needs_polling(self) -> bool:
         """Whether `poll` has something to do before the artist does something."""
-        return self.is_running or self.is_checking or self.announcer.is_showing
+        return (
+            self.is_running or self.is_checking or self.cutout.is_busy or self.announcer.is_showing
+        )
 
     @property
     def num_waiting(self) -> int:
@@ -179,6 +184,7 @@ class Session:
         """Take the worker's news and place a finished result; the new or the painted objects."""
         self.setup.poll()
         self.announcer.poll()
+        self.cutout.poll(self.status.tell_error)
         for entry in self.jobs.poll():
             self._follow(entry)
         objects = self._place_next()
@@ -249,6 +255,7 @@ class Session:
         self.unfinished.close()
         self.announcer.close()
         self.setup.close()
+        self.cutout.close()
         self.history.close()
         self.jobs.close()
 

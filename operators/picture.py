@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns files, the clipboard, renders and viewports into reference pictures, and shows cut-outs."""
 
-import tempfile
 import time
 from pathlib import Path
 
 import bpy
-from bpy.app.translations import pgettext_rpt as rpt_
 
-from .. import preferences, properties, session
-from ..backend.client.cutout import CutoutProcess, CutoutRequest
-from ..backend.client.environment import find_python
+from .. import handlers, properties, session
 from ..backend.errors import InputError, MaquetteError
-from ..properties_finish import VIEW_ITEMS, recipe_of
+from ..properties_finish import VIEW_ITEMS
 from ..scene import capture
-from ..scene.image import load_packed, save_image_as_png, show_in_preview
 
-PREVIEW_PX = 512
-_POLL_INTERVAL_S = 0.05
 _FILTER = ";".join(f"*{extension}" for extension in capture.EXTENSIONS)
 _VIEW = {
     "name": "Side",
@@ -152,7 +145,7 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
 
     bl_idname = "maquette.preview_cutout"
     bl_label = "Preview Cut-Out"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER"}
 
     view: bpy.props.EnumProperty(**_VIEW)
 
@@ -167,95 +160,25 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        settings = context.scene.maquette
-        image = properties.to_images(settings).get(self.view)
+        now, scene = session.current(), context.scene
+        image = properties.to_images(scene.maquette).get(self.view)
         try:
             if image is None:
                 raise InputError("This side has no picture.", "Choose one.")
-            self._start(context.scene, image)
-            if bpy.app.background:
-                while (warnings := self._process.poll()) is None:
-                    time.sleep(_POLL_INTERVAL_S)
-                return self._show(warnings)
+            now.cutout.start(scene, image)
         except MaquetteError as error:
-            return self._fail(error)
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(_POLL_INTERVAL_S, window=context.window)
-        manager.modal_handler_add(self)
-        context.workspace.status_text_set(rpt_("Cutting out the picture"))
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        try:
-            warnings = self._process.poll()
-            if warnings is None:
-                return {"PASS_THROUGH"}
-            self._stop_timer(context)
-            return self._show(warnings)
-        except MaquetteError as error:
-            self._stop_timer(context)
-            return self._fail(error)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Called by Blender when it ends the operator, e.g. before it loads a file."""
-        self._process.kill()
-        self._stop_timer(context)
-        self._folder.cleanup()
-
-    def _start(self, scene: bpy.types.Scene, image: bpy.types.Image) -> None:
-        """Write the picture and start the process.
-
-        Raises:
-            MaquetteError: The picture cannot be used or no Python runs.
-        """
-        settings = scene.maquette
-        self._folder = tempfile.TemporaryDirectory(dir=bpy.app.tempdir)
-        folder = Path(self._folder.name)
-        save_image_as_png(image, scene, folder / "picture.png")
-        border_ratio = round(settings.border_ratio, 6)
-        request = CutoutRequest(
-            folder / "picture.png",
-            folder / "cutout.png",
-            PREVIEW_PX,
-            border_ratio,
-            settings.remove_background,
-        )
-        self._out, self._recipe = request.out, recipe_of(border_ratio, settings.remove_background)
-        # Blender's undo and redo replace data-blocks, so none is kept.
-        self._scene_uid, self._image_uid = scene.session_uid, image.session_uid
-        self._process = CutoutProcess(find_python(preferences.get_python_path()), request)
-
-    def _show(self, warnings: tuple[str, ...]) -> set[str]:
-        """Put the result into the scene that asked for it, unless it or the picture is gone."""
-        scene = _find(bpy.data.scenes, self._scene_uid)
-        source = _find(bpy.data.images, self._image_uid)
-        if scene is None or source is None:
-            self._folder.cleanup()
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        name = f"{Path(source.name).stem} cut-out"
-        image = load_packed(self._out, name)
-        self._folder.cleanup()
-        show_in_preview(image)
-        shown = scene.maquette.cutout
-        former, shown.image = shown.image, image
-        if former is not None and not former.users:
-            bpy.data.images.remove(former)
-            image.name = name  # it was taken
-        shown.source, shown.recipe, shown.note = source, self._recipe, " ".join(warnings)
-        for warning in warnings:
-            self.report({"WARNING"}, warning)
-        return {"FINISHED"}
-
-    def _fail(self, error: MaquetteError) -> set[str]:
-        self._folder.cleanup()
-        self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-
-    def _stop_timer(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
+        if not bpy.app.background:
+            handlers.start_polling()
+            return {"FINISHED"}
+        errors: list[MaquetteError] = []
+        while now.cutout.is_busy:  # background Blender has no timers
+            time.sleep(handlers.POLL_INTERVAL_S)
+            now.cutout.poll(errors.append)
+        for error in errors:
+            self.report({"ERROR"}, str(error))
+        return {"CANCELLED"} if errors else {"FINISHED"}
 
 
 def _sort_by_side(paths: list[Path], view: str) -> dict[str, Path]:
@@ -271,11 +194,6 @@ def _sort_by_side(paths: list[Path], view: str) -> dict[str, Path]:
         others = [path for path in paths if path not in found.values()]
         found |= {view: others[0]} if others else {}
     return found
-
-
-def _find(collection: bpy.types.bpy_prop_collection, uid: int) -> bpy.types.ID | None:
-    """The data-block of that `session_uid`, or None."""
-    return next((item for item in collection if item.session_uid == uid), None)
 
 
 CLASSES = (

@@ -5,6 +5,7 @@ import textwrap
 
 import bpy
 
+from .. import session
 from ..properties_finish import VIEW_ITEMS, recipe_of
 
 _SOURCES = (
@@ -83,6 +84,8 @@ class MAQUETTE_PT_cutout(bpy.types.Panel):
             elif shown.note:
                 _draw_text(layout.column(align=True), context, shown.note)
             layout.template_ID(shown, "image")
+        if session.current().cutout.is_busy:
+            layout.label(text="Cutting out the picture...", icon="SORTTIME")
         layout.operator("maquette.preview_cutout", icon="IMAGE_ALPHA")
 
 

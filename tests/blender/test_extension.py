@@ -71,7 +71,7 @@ def test_zip_holds_only_what_runs(zip_path):
 
 def test_every_permission_has_a_reason():
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
-    assert set(manifest["permissions"]) == {"files", "network"}
+    assert set(manifest["permissions"]) == {"files", "network", "clipboard"}
     assert all(1 < len(reason) <= 64 for reason in manifest["permissions"].values())
     assert manifest["id"] == "maquette" and manifest["blender_version_min"] == "4.2.0"
 

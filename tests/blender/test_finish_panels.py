@@ -77,7 +77,7 @@ def test_entries_in_blenders_menus_go_with_the_extension(bpy, addon, name):
 
     assert len(own()) == 1
     bpy.ops.preferences.addon_disable(module="bl_ext.user_default.maquette")
-    assert own() == []
+    assert own() == [] and not hasattr(bpy.types, "MAQUETTE_FH_picture")
     bpy.ops.preferences.addon_enable(module="bl_ext.user_default.maquette")
     assert len(own()) == 1
 

@@ -2,11 +2,15 @@
 """Where reference pictures come from, and the preview of their cut-out."""
 
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.blender.conftest import MODULE
 
 ONE_PROCESS = True
 
@@ -197,3 +201,45 @@ def test_preview_tells_errors_in_a_sentence(bpy, addon, python, use_worker, phot
     with pytest.raises(RuntimeError, match="could not cut out the picture"):
         bpy.ops.maquette.preview_cutout()
     assert settings.cutout.image is None
+
+
+def test_disabling_ends_a_cut_out_that_runs(bpy, addon, use_worker, photo):
+    use_worker("-c 'import time; time.sleep(600)'")
+    bpy.ops.maquette.load_picture(filepath=str(photo))
+    cutout = addon.session.current().cutout
+    cutout.start(bpy.context.scene, settings_of(bpy).image)
+    process, folder = cutout._task.process._process, Path(cutout._task.folder.name)
+    assert cutout.is_busy and addon.session.current().needs_polling and folder.is_dir()
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    assert process.returncode is not None and not folder.exists()
+
+
+@pytest.mark.parametrize("change", ["file", "scene", "picture"])
+def test_cut_out_of_what_is_gone_is_dropped(bpy, addon, python, photo, change):
+    bpy.ops.maquette.load_picture(filepath=str(photo))
+    cutout = addon.session.current().cutout
+    cutout.start(bpy.context.scene, settings_of(bpy).image)
+    if change == "file":
+        bpy.ops.wm.read_homefile(use_empty=True)
+    elif change == "scene":
+        home = bpy.context.scene
+        bpy.context.window.scene = bpy.data.scenes.new("Other")
+        bpy.data.scenes.remove(home)
+    else:
+        bpy.data.images.remove(settings_of(bpy).image)
+    errors = []
+    while cutout.is_busy:
+        time.sleep(0.02)
+        cutout.poll(errors.append)
+    assert not errors and not [i for i in bpy.data.images if "cut-out" in i.name]
+
+
+def test_errors_of_a_cut_out_are_shown_in_the_panel(bpy, addon, use_worker, photo):
+    use_worker("-c pass")
+    bpy.ops.maquette.load_picture(filepath=str(photo))
+    now = addon.session.current()
+    now.cutout.start(bpy.context.scene, settings_of(bpy).image)
+    while now.cutout.is_busy:
+        time.sleep(0.02)
+        addon.handlers.poll_session()
+    assert now.status.code == "setup" and "could not cut out" in now.status.error
