@@ -218,3 +218,12 @@ def picture(bpy: Any) -> Any:
     image = bpy.data.images.new("red disc.png", 64, 64, alpha=True)
     image.pixels.foreach_set(pixels.ravel())
     return image
+
+
+@pytest.fixture
+def ready(bpy: Any, addon: SimpleNamespace, use_worker: Callable[[str], None], picture: Any) -> Any:
+    """The scene's settings with the painting worker, a chosen picture and a small texture."""
+    use_worker("tests/blender/painting_worker.py")
+    settings = bpy.context.scene.maquette
+    settings.image, settings.texture_size = picture, 512
+    return settings

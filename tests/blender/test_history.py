@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.blender.conftest import MODULE
+from tests.blender.retexture_objects import add, indices_of, paint_at, select
 from tests.blender.test_generate import TINY, is_idle, poll_until
 from tests.blender.test_panels import Layout, make_context
 from tests.blender.test_recipe import digests_of, reload
-from tests.blender.test_retexture import add, indices_of, paint_at, select
 from tests.blender.test_texture import PAINTER
 
 ONE_PROCESS = True
