@@ -38,8 +38,9 @@ from backend.errors import ModelMissingError
 from backend.mesh.unwrap import unwrap_mesh
 from backend.paint.sample import PaintNetworks
 from backend.pipelines.families import load_paint_networks
-from backend.pipelines.mesh_to_texture import TextureResult, texture_mesh
+from backend.pipelines.mesh_to_texture import texture_mesh
 from backend.pipelines.pictures_to_texture import project_texture
+from backend.pipelines.texture_result import TextureResult
 from backend.pipelines.uv import Target
 from backend.progress import Progress
 from backend.render.camera import fit_mesh_for_painting, orbit_camera, unproject

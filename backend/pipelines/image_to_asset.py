@@ -14,8 +14,9 @@ from ..paint.sample import PaintNetworks
 from ..progress import Progress
 from .families import Networks
 from .image_to_shape import generate_shape
-from .mesh_to_texture import TextureResult, texture_mesh
+from .mesh_to_texture import texture_mesh
 from .pictures_to_texture import project_texture
+from .texture_result import TextureResult
 from .uv import Target
 
 FRONT = 0

@@ -16,15 +16,10 @@ from ..image.prepare import prepare_image
 from ..progress import Progress
 from ..render.camera import STANDARD_VIEWS_DEG, painting_camera
 from ..texture.bake import bake_texture
-from .mesh_to_texture import (
-    PICTURE_SIZE_PX,
-    TextureResult,
-    finish_picture,
-    texture_size_of,
-    to_painting_frame,
-)
 from .mirror import add_mirrored
-from .projection import align_pictures, project_pictures
+from .painting_scene import to_painting_frame
+from .projection import PICTURE_SIZE_PX, align_pictures, project_pictures
+from .texture_result import TextureResult, finish_picture, texture_size_of
 from .uv import Target, give_uv
 
 _PLAIN_PX = 64

@@ -16,6 +16,8 @@ from ..render.views import RenderConfig, make_surface, render_views
 
 PROJECTED_WEIGHT = 100.0
 """Trust in what a picture shows: slanted, it still knows more than a network that sees it well."""
+PICTURE_SIZE_PX = 1024
+"""Edge of the pictures that are projected onto the mesh."""
 SMALLEST_PX = 512
 """Least edge of projected pictures."""
 _LEAST_ALPHA = 0.98

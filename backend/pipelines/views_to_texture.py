@@ -13,7 +13,7 @@ from ..render.camera import fit_mesh_for_painting
 from ..texture.bake import bake_texture
 from ..texture.picture import to_bytes
 from .image_to_asset import Asset
-from .mesh_to_texture import measure_coverage
+from .texture_result import measure_coverage
 from .uv import Target, give_uv
 
 

@@ -13,7 +13,8 @@ from backend.errors import CancelledError, InputError
 from backend.paint.delight import LightRemover
 from backend.paint.sample import PaintDefaults, PaintNetworks
 from backend.pipelines.families import nearest_camera_label
-from backend.pipelines.mesh_to_texture import TextureResult, texture_mesh
+from backend.pipelines.mesh_to_texture import texture_mesh
+from backend.pipelines.texture_result import TextureResult
 from backend.pipelines.uv import Target
 from backend.progress import Progress
 from tests.unit.paint.stand_ins import NOISE, HalvingCoder, MeanPainter

@@ -10,8 +10,8 @@ import torch
 from backend.config import JobConfig, overlay
 from backend.data import FloatArray
 from backend.errors import CancelledError
-from backend.pipelines.mesh_to_texture import TextureResult
 from backend.pipelines.pictures_to_texture import project_texture
+from backend.pipelines.texture_result import TextureResult
 from backend.pipelines.uv import Target
 from backend.progress import Progress
 from backend.render.camera import orbit_camera
