@@ -50,7 +50,7 @@ class CoverageConfig:
     """
 
     target_share: float = 0.995
-    max_views: int = 8
+    max_views: int = 16
     min_facing: float = 0.2
     min_gain: float = 0.001
     preference: float = 0.7
