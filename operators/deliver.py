@@ -10,6 +10,8 @@ from .. import properties_finish as declared
 from ..backend.errors import InputError, MaquetteError
 from ..scene.export import ExportChoices, export_objects
 from ..scene.library import make_previews, mark_asset, refresh_browsers, split_tags
+from ..scene.lod import find_levels
+from ..scene.variant import base_name
 
 _SKIP = {"options": {"SKIP_SAVE"}}  # the scene remembers, not the operator
 
@@ -97,7 +99,7 @@ class MAQUETTE_OT_export(bpy.types.Operator):
                 _find_folder(self.folder), self.file_format, self.engine == "UNITY"
             )
             files = [
-                export_objects(group, group[0].name, choices, context.view_layer)
+                export_objects(group, _name_of(group[0]), choices, context.view_layer)
                 for group in groups
             ]
         except MaquetteError as error:
@@ -106,6 +108,11 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         text = rpt_("Wrote {file}") if len(files) == 1 else rpt_("Wrote {file} and {count} more")
         self.report({"INFO"}, text.format(file=files[0], count=len(files) - 1))
         return {"FINISHED"}
+
+
+def _name_of(obj: bpy.types.Object) -> str:
+    """What a file is named after: a set of levels goes by the name of its object."""
+    return base_name(obj) if find_levels(obj) else obj.name
 
 
 def _find_folder(chosen: str) -> Path:

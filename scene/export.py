@@ -14,6 +14,7 @@ import bpy
 from ..backend.errors import InputError
 from .collision import find_hulls
 from .image import encode_png, read_pixels
+from .lod import find_levels
 from .preview import silent_stdout
 from .variant import select_only
 
@@ -42,7 +43,7 @@ def export_objects(
     choices: ExportChoices,
     view_layer: bpy.types.ViewLayer,
 ) -> Path:
-    """Write objects and their collision hulls into one file, with modifiers applied.
+    """Write objects, their levels of detail and collision hulls into one file, modifiers applied.
 
     The files appear whole or not at all; those of an earlier export are replaced. What is selected
     stays selected.
@@ -60,9 +61,11 @@ def export_objects(
         InputError: The folder cannot be written, or the exporter is switched off or fails.
     """
     file_name = bpy.path.clean_name(name) + SUFFIXES[choices.file_format]
-    everything = list(objects)
+    parts = list(objects)
     for obj in objects:
-        everything += [h for h in find_hulls(obj) if h not in everything and h.visible_get()]
+        parts += find_levels(obj)
+        parts += [hull for hull in find_hulls(obj) if hull.visible_get()]
+    everything = list(dict.fromkeys(parts))
     try:
         choices.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=choices.folder, prefix=".maquette-") as made_in:
@@ -193,12 +196,17 @@ def _call(operator: Any, file_format: str, **settings: Any) -> None:
 def _selection(
     objects: Sequence[bpy.types.Object], view_layer: bpy.types.ViewLayer
 ) -> Generator[None, None, None]:
-    """Only these objects are selected while the block runs."""
+    """Only these objects are selected, and none of them is hidden, while the block runs."""
     selected, active = list(view_layer.objects.selected), view_layer.objects.active
+    hidden = [obj for obj in objects if obj.hide_get(view_layer=view_layer)]
     try:
+        for obj in hidden:
+            obj.hide_set(False, view_layer=view_layer)
         select_only(list(objects), view_layer)
         yield
     finally:
+        for obj in hidden:
+            obj.hide_set(True, view_layer=view_layer)
         select_only(selected, view_layer)
         view_layer.objects.active = active
 

@@ -53,3 +53,12 @@ def make_levels(
         levels.append(level)
     hide_original(obj, view_layer)
     return levels
+
+
+def find_levels(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """The coarser levels of an object that is the finest of a set, else none."""
+    if "_LOD0" not in obj.name:
+        return []
+    names = [obj.name.replace("_LOD0", f"_LOD{index}") for index in (1, 2)]
+    found = [c.objects.get(name) for c in obj.users_collection for name in names]
+    return [level for level in dict.fromkeys(found) if level is not None]

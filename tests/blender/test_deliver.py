@@ -145,6 +145,19 @@ def test_modifiers_are_applied_and_objects_go_into_one_file(bpy, addon, ball, tm
     assert len(bpy.data.objects["ball"].data.polygons) == pytest.approx(992, abs=4)
 
 
+def test_levels_of_detail_go_into_one_file(bpy, addon, ball, tmp_path):  # noqa: F811
+    bpy.ops.maquette.make_levels()
+    levels = [bpy.data.objects[f"ball_LOD{i}"] for i in range(3)]
+    counts = [len(level.data.polygons) for level in levels]
+    assert bpy.ops.maquette.export(folder=str(tmp_path)) == {"FINISHED"}
+    assert [level.hide_get() for level in levels] == [False, True, True]
+    assert list(bpy.context.selected_objects) == [levels[0]]
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.import_scene.gltf(filepath=str(tmp_path / "ball.glb"))
+    found = [len(bpy.data.objects[f"ball_LOD{i}"].data.polygons) for i in range(3)]
+    assert found == counts and len(bpy.data.objects) == 3
+
+
 def test_unity_gets_neither_scale_nor_rotation(bpy, addon, ball, tmp_path):  # noqa: F811
     from io_scene_fbx import parse_fbx
 
