@@ -46,6 +46,8 @@ bench: venv
 	$(PY) -m benchmarks.field_decode
 	$(PY) -m benchmarks.generate_time
 	$(PY) -m benchmarks.blender_blocking --real examples/barrel.png
+	$(PY) -m benchmarks.unwrap $(if $(PROPS),--props $(PROPS))
+	$(if $(PROPS),$(PY) -m benchmarks.camera_fit --props $(PROPS) --stride 6)
 	$(if $(PROPS),$(PY) -m benchmarks.shape_quality --props $(PROPS))
 	$(PY) -m benchmarks.write_figures
 

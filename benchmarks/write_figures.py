@@ -73,10 +73,49 @@ def generate_time() -> str:
     return "\n".join([*lines, "", note + source("generate_time", content)]) + "\n"
 
 
+def unwrap() -> str:
+    """How full the UV map's square is, and how long making it takes."""
+    content = read("unwrap")
+    lines = [
+        "| Mesh | Faces | Charts | Packed | Processor seconds | Angle stretch, 99 of 100 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in content["rows"]:
+        packed = f"{row['packed']:.0%}" + (
+            f" of {row['at_most']:.0%} possible" if row["at_most"] < 1 else ""
+        )
+        cells = (
+            row["mesh"],
+            row["faces"],
+            row["charts"],
+            packed,
+            f"{row['processor_seconds']:.1f}",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + f" | {row['angle_stretch_99']:.2f} |")
+    gap = f"{content['gap_px_at_1024']:g} px of a texture of 1024 between charts. "
+    return "\n".join([*lines, "", gap + source("unwrap", content)]) + "\n"
+
+
+def camera_fit() -> str:
+    """How well the cameras of pictures are found, and how much of their light is taken off."""
+    content = read("camera_fit")
+    row = content["summary"]
+    lines = [
+        "| Pictures | Error, median | Within 10° | Light's spread, before | After | Seconds |",
+        "|---|---|---|---|---|---|",
+        f"| {row['shapes']} | {row['error_deg_median']:.1f}° | {row['share_close']:.0%} "
+        f"| {row['light_median']:.2f} | {row['light_left_median']:.2f} "
+        f"| {row['cpu_seconds_median']:.1f} |",
+    ]
+    return "\n".join([*lines, "", source("camera_fit", content)]) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "shape_quality": shape_quality,
     "quantisation": quantisation,
     "generate_time": generate_time,
+    "unwrap": unwrap,
+    "camera_fit": camera_fit,
 }
 
 
