@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns the colours of seen texels into those of unseen ones, by diffusion over the surface."""
+"""Turns the colours of seen texels into those of unseen ones, by diffusion over the surface.
+
+Near what is seen its colours go on; further away they give way to a guess from the whole surface.
+"""
 
 from dataclasses import dataclass
 
@@ -7,11 +10,16 @@ import torch
 
 from .atlas import Texels
 from .cells import Pyramid, group_mean, interpolate_cells
+from .regions import guess_colours
 from .solve import solve_screened
 
 _HOLD = 1e4
-_LEASH = 1e-5
-"""Ties to the first guess, for pieces that nothing else holds; felt over 300 cells and more."""
+_DECAY = 0.26
+"""Distance, in diagonals of the box, over which what the guess misses at the edge corrects it."""
+_BLUR = 0.03
+"""The same, over which the guess is smoothed."""
+_SHEET = 0.353
+"""Conductance of a flat sheet of cells, in squares of cells, over a cell's degree."""
 _SMOOTHING_ROUNDS = 24
 _NEAR_TEXELS = 3.0
 """Texels that lie side by side in the texture and this close in space are neighbours."""
@@ -45,7 +53,7 @@ class Sight:
 def fill_unseen(
     pyramid: Pyramid, texels: Texels, colour: torch.Tensor, sight: Sight, size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Continue the seen colours harmonically over the surface, across UV seams.
+    """Continue the seen colours over the surface, across UV seams, and guess those far from them.
 
     What is seen only beside an outline is dropped where it looks as if what lies beyond had bled
     in: it differs from what the surroundings continue to, towards that. So are glimpses of what
@@ -60,7 +68,7 @@ def fill_unseen(
 
     Returns:
         Colours `[N, 3]`, and what is still seen `[N]`. Pieces that nothing connects to a seen one
-        take the colours nearest in space, and all is grey if nothing is seen.
+        take the guess, and all is grey if nothing is seen.
     """
     strict = sight.is_seen & sight.is_strict
     strict &= sight.is_exact | ~_is_glimpse(pyramid, strict)
@@ -86,13 +94,24 @@ def _diffuse(
     known: torch.Tensor,
     missing: torch.Tensor,
 ) -> torch.Tensor:
-    """Colours of the missing texels `[M, 3]`: harmonic on the cells, held where known."""
+    """Colours of the missing texels `[M, 3]`: the guess, corrected by what it misses where known.
+
+    Source: Pérez, Gangnet and Blake, "Poisson Image Editing", 2003; over cells, with a screen.
+    """
     count = len(pyramid.levels[0].key)
     value, weight = group_mean(colour, known.float(), pyramid.cell, count)
-    start = _push_pull(pyramid, value, weight)
-    screen = torch.where(weight > 0, _HOLD, _LEASH * pyramid.levels[0].degree[:, 0])
-    solved = solve_screened(pyramid, screen, screen[:, None] * start, start)
-    solved = torch.where((weight > 0)[:, None], value, solved)
+    is_held = weight > 0
+    every = weight.new_ones(len(colour))
+    guess, _ = group_mean(guess_colours(texels, colour, known), every, pyramid.cell, count)
+    diagonal = float((texels.point.amax(0) - texels.point.amin(0)).norm().clamp(min=1e-12))
+    tie = _SHEET * (pyramid.size / diagonal) ** 2 * pyramid.levels[0].degree[:, 0].clamp(min=1)
+    screen = tie / _BLUR**2
+    guess = solve_screened(pyramid, screen, screen[:, None] * guess, guess)
+    error = torch.where(is_held[:, None], value - guess, 0.0)
+    screen = torch.where(is_held, _HOLD, tie / _DECAY**2)
+    solved = guess + solve_screened(pyramid, screen, screen[:, None] * error, error)
+    solved = solved.clamp(value[is_held].amin(0), value[is_held].amax(0))
+    solved = torch.where(is_held[:, None], value, solved)
     return interpolate_cells(pyramid, solved, texels.point[missing], texels.normal[missing])
 
 
@@ -126,22 +145,6 @@ def _is_isolated(pyramid: Pyramid, is_strict: torch.Tensor) -> torch.Tensor:
     held = torch.zeros(int(cell.max()) + 1, dtype=torch.bool, device=cell.device)
     held[cell[is_strict]] = True
     return ~held[cell]
-
-
-def _push_pull(pyramid: Pyramid, value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A first guess `[C, 3]`: the mean of the smallest ancestor that holds something seen."""
-    values, weights = [value], [weight]
-    for cells in pyramid.levels[:-1]:
-        count = int(cells.parent.max()) + 1
-        mean, total = group_mean(values[-1], weights[-1], cells.parent, count)
-        values.append(mean)
-        weights.append(total)
-    guess, total = group_mean(values[-1], weights[-1], torch.zeros_like(pyramid.levels[-1].key), 1)
-    guess = torch.where((weights[-1] > 0)[:, None], values[-1], guess)
-    for level in range(len(values) - 2, -1, -1):
-        above = guess[pyramid.levels[level].parent]
-        guess = torch.where((weights[level] > 0)[:, None], values[level], above)
-    return guess
 
 
 def _smooth(

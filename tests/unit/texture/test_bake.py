@@ -82,7 +82,11 @@ def test_hidden_surface_takes_nothing_from_what_hides_it():
     expected, inside = truth(mesh, colour)
     is_wall = inside & (expected[..., 2] > 0.5)
     assert (~texture.seen & is_wall).sum() > 100
-    assert np.abs(texture.base_colour - expected)[is_wall].max() < 0.02
+    is_front = is_wall & (truth(mesh, lambda point: point)[0][..., 2] > 0)
+    assert (~texture.seen & is_front).sum() > 100
+    error = np.abs(texture.base_colour - expected).max(axis=2)
+    assert error[is_front].max() < 0.02
+    assert error[is_wall].max() < 0.05  # the rear, which no view shows, is a guess from all
 
 
 def test_background_painted_over_the_outline_does_not_reach_the_texture():
