@@ -1,10 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns this package into a Blender extension: registers its classes, data and handlers."""
 
-from . import command, handlers, operators, panels, preferences, properties, session
+from . import (
+    command,
+    handlers,
+    operators,
+    panels,
+    preferences,
+    properties,
+    session,
+    translations,
+)
 
 # In the order of registration; unregistered backwards.
-MODULES = (properties, preferences, session, operators, panels, handlers, command)
+MODULES = (
+    translations,
+    properties,
+    preferences,
+    session,
+    operators,
+    panels,
+    handlers,
+    command,
+)
 
 
 def register() -> None:

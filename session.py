@@ -28,6 +28,7 @@ from .session_list import JobList
 from .session_orders import Order, find_done, order_repaints, order_saved, order_variants
 from .session_saved import Unfinished
 from .session_worker import make_setup, make_worker
+from .translations import localize
 
 __all__ = ["Finished", "Session", "Status", "current", "make_worker", "register", "unregister"]
 
@@ -294,7 +295,9 @@ class Session:
             self.finished = [*self.finished, entry.record][-MAX_FINISHED:]
         elif job.state is JobState.FAILED and job.error is not None:
             self.status.tell_error(job.error)
-            self._announce(rpt_("{name} failed: {reason}"), entry, reason=job.error.message)
+            self._announce(
+                rpt_("{name} failed: {reason}"), entry, reason=localize(job.error.message)
+            )
 
     def _place_next(self) -> list[bpy.types.Object]:
         """Place at most one result, as each takes its time; keep those of files that were left."""
@@ -336,7 +339,9 @@ class Session:
         if not entry.is_kept:
             self.jobs.revision += 1
             self._announce(
-                rpt_("{name} is ready, but not placed: {reason}"), entry, reason=error.message
+                rpt_("{name} is ready, but not placed: {reason}"),
+                entry,
+                reason=localize(error.message),
             )
         entry.is_kept, entry.error = True, error
 

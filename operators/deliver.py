@@ -12,6 +12,7 @@ from ..scene.export import ExportChoices, export_objects
 from ..scene.library import make_previews, mark_asset, refresh_browsers, split_tags
 from ..scene.lod import find_levels
 from ..scene.variant import base_name
+from ..translations import localize
 
 _SKIP = {"options": {"SKIP_SAVE"}}  # the scene remembers, not the operator
 
@@ -57,7 +58,7 @@ class MAQUETTE_OT_mark_asset(bpy.types.Operator):
             for obj in objects:
                 mark_asset(obj, self.catalog, split_tags(self.tags))
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         try:
             make_previews([obj for obj in objects if obj.type == "MESH"])
@@ -103,7 +104,7 @@ class MAQUETTE_OT_export(bpy.types.Operator):
                 for group in groups
             ]
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         text = rpt_("Wrote {file}") if len(files) == 1 else rpt_("Wrote {file} and {count} more")
         self.report({"INFO"}, text.format(file=files[0], count=len(files) - 1))

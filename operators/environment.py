@@ -2,7 +2,6 @@
 """Turns Install, Repair, Remove and Check into jobs of the worker's environment."""
 
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import handlers, preferences, session
 from ..backend.client.builds import Build, choose_build, detect_machine
 from ..backend.errors import MaquetteError
+from ..translations import localize, wrap
 
 _DIALOG_WIDTH = 460
 
@@ -37,7 +37,7 @@ class _Changes:
             session.current().end_worker()
             start(*args)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         return self.follow()
 
@@ -48,7 +48,7 @@ class _Changes:
             handlers.wait_until_idle()
             failure = session.current().setup.failure
             if failure:
-                self.report({"ERROR"}, str(failure))
+                self.report({"ERROR"}, localize(failure))
                 return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -70,7 +70,7 @@ class _Install(_Changes):
         try:
             self._build = _choose_build()
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         context.window_manager.invoke_props_dialog(
             self, width=_DIALOG_WIDTH, title=self.bl_label, confirm_text=self.bl_label
@@ -98,7 +98,7 @@ class _Install(_Changes):
         try:
             build = _choose_build()
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         setup = session.current().setup
         return self.run(setup.install, Path(base), build, chosen.torch_index)
@@ -185,7 +185,7 @@ class MAQUETTE_OT_check_environment(_Changes, bpy.types.Operator):
         try:
             session.current().start_check()
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         handlers.start_polling()
         if bpy.app.background:
@@ -214,7 +214,7 @@ def _choose_build() -> Build:
 
 def _split(text: str, characters: int = 62) -> list[str]:
     """Lines of a text, for a dialog of fixed width."""
-    return textwrap.wrap(text, characters)
+    return wrap(localize(text), characters)
 
 
 CLASSES = (

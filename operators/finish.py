@@ -24,6 +24,7 @@ from ..scene.variant import (
     reduce_mesh,
     select_only,
 )
+from ..translations import localize
 
 _SKIP = {"options": {"SKIP_SAVE"}}  # the scene remembers, not the operator
 
@@ -57,7 +58,7 @@ class _Finishes:
                 check_mesh(obj)
             self.finish(context, find_meshes(context))
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         finally:
             context.window.cursor_modal_restore()

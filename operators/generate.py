@@ -9,6 +9,7 @@ import bpy
 from .. import handlers, properties, session
 from ..backend.errors import InputError, MaquetteError
 from ..scene.asset import Origin, read_version
+from ..translations import localize
 
 _MAX_SEED = 2**31 - 1
 
@@ -31,7 +32,7 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         now = session.current()
         if now.setup_error:
-            cls.poll_message_set(str(now.setup_error))
+            cls.poll_message_set(localize(now.setup_error))
             return False
         if context.scene is None or context.scene.maquette.image is None:
             cls.poll_message_set("Choose a reference picture first")
@@ -51,7 +52,7 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
             (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
         if not now.status.error:
             return {"FINISHED"}
-        self.report({"ERROR"}, f"{now.status.error} {now.status.hint}")
+        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
         return {"CANCELLED"}
 
 

@@ -8,6 +8,7 @@ from ..backend.errors import MaquetteError
 from ..properties_recipe import MAQUETTE_PG_memory
 from ..scene.history import bring_back
 from ..scene.placement import can_place
+from ..translations import localize
 
 
 class MAQUETTE_OT_bring_back(bpy.types.Operator):
@@ -31,7 +32,7 @@ class MAQUETTE_OT_bring_back(bpy.types.Operator):
         try:
             bring_back(chosen_line(context), preferences.get_job_folder(), context.scene)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 

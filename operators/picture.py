@@ -10,6 +10,7 @@ from .. import handlers, properties, session
 from ..backend.errors import InputError, MaquetteError
 from ..properties_finish import VIEW_ITEMS
 from ..scene import capture
+from ..translations import localize
 
 _FILTER = ";".join(f"*{extension}" for extension in capture.EXTENSIONS)
 _VIEW = {
@@ -32,7 +33,7 @@ class _TakesPicture:
         try:
             image = self.find_image(context)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         setattr(context.scene.maquette, properties.VIEWS[self.view], image)
         return {"FINISHED"}
@@ -69,7 +70,7 @@ class MAQUETTE_OT_load_picture(bpy.types.Operator):
                 image = capture.load_picture(path)
                 setattr(context.scene.maquette, properties.VIEWS[view], image)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -155,7 +156,7 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
             cls.poll_message_set("Choose a reference picture first")
             return False
         if error := session.current().setup_error:
-            cls.poll_message_set(str(error))
+            cls.poll_message_set(localize(error))
             return False
         return True
 
@@ -167,7 +168,7 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
                 raise InputError("This side has no picture.", "Choose one.")
             now.cutout.start(scene, image)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         if not bpy.app.background:
             handlers.start_polling()
@@ -177,7 +178,7 @@ class MAQUETTE_OT_preview_cutout(bpy.types.Operator):
             time.sleep(handlers.POLL_INTERVAL_S)
             now.cutout.poll(errors.append)
         for error in errors:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
         return {"CANCELLED"} if errors else {"FINISHED"}
 
 

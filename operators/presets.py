@@ -7,6 +7,7 @@ from bl_operators.presets import AddPresetBase  # pyright: ignore[reportMissingM
 from .. import properties
 from ..backend import config
 from ..backend.errors import MaquetteError
+from ..translations import localize
 
 # What changes from picture to picture, and so is not part of a saved preset.
 _OF_ONE_JOB = ("seed", "front_deg")
@@ -35,7 +36,7 @@ class MAQUETTE_OT_apply_preset(bpy.types.Operator):
         try:
             values = config.flatten(config.load_preset(self.name))
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         wanted = {name: v for name, v in values.items() if name not in config.NOT_IN_PRESETS}
         properties.from_settings(context.scene.maquette, wanted)

@@ -7,6 +7,7 @@ import bpy
 
 from .. import handlers, session
 from ..backend.errors import MaquetteError
+from ..translations import localize
 
 DIRECTIONS = (("UP", "Up", "Make it sooner"), ("DOWN", "Down", "Make it later"))
 
@@ -21,7 +22,7 @@ class _OnJob:
         try:
             change()
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             handlers.start_polling()
             return {"CANCELLED"}
         handlers.start_polling()
@@ -122,7 +123,7 @@ class MAQUETTE_OT_queue_again(_OnJob, bpy.types.Operator):
     def poll(cls, _context: bpy.types.Context) -> bool:
         now = session.current()
         if now.setup_error:
-            cls.poll_message_set(str(now.setup_error))
+            cls.poll_message_set(localize(now.setup_error))
             return False
         if not now.unfinished.offered:
             cls.poll_message_set("There are no unfinished jobs")

@@ -19,6 +19,7 @@ from ..scene.bake import Mask
 from ..scene.kept_pictures import choose_original
 from ..scene.recipe import Recipe, making_of, painting_of, read_recipe
 from ..scene.submission import Choices
+from ..translations import localize
 
 _NUM_SEEDS = 2**31
 SOURCES = (
@@ -54,7 +55,7 @@ class _StartsJob(_FromRecipe):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if (error := session.current().setup_error) is not None:
-            cls.poll_message_set(str(error))
+            cls.poll_message_set(localize(error))
             return False
         if context.scene is None:
             cls.poll_message_set("There is no scene")
@@ -77,7 +78,7 @@ class _StartsJob(_FromRecipe):
             (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
         if not now.status.error:
             return {"FINISHED"}
-        self.report({"ERROR"}, f"{now.status.error} {now.status.hint}")
+        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
         return {"CANCELLED"}
 
 
@@ -143,7 +144,7 @@ class MAQUETTE_OT_copy_settings(_FromRecipe, bpy.types.Operator):
         try:
             recipe = find_recipe(context, self.source)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         panel = context.scene.maquette
         unknown = properties.from_settings(panel, recipe.settings)

@@ -10,6 +10,7 @@ from ..backend.errors import InputError, MaquetteError
 from ..scene.assignment import has_record, restore_materials
 from ..scene.bake import Mask
 from ..scene.submission import Choices
+from ..translations import localize
 
 
 class MAQUETTE_OT_retexture(bpy.types.Operator):
@@ -30,7 +31,7 @@ class MAQUETTE_OT_retexture(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         now = session.current()
         if now.setup_error:
-            cls.poll_message_set(str(now.setup_error))
+            cls.poll_message_set(localize(now.setup_error))
             return False
         if context.scene is None or context.scene.maquette.image is None:
             cls.poll_message_set("Choose a reference picture first")
@@ -59,7 +60,7 @@ class MAQUETTE_OT_retexture(bpy.types.Operator):
             (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
         if not now.status.error:
             return {"FINISHED"}
-        self.report({"ERROR"}, f"{now.status.error} {now.status.hint}")
+        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
         return {"CANCELLED"}
 
 
@@ -86,7 +87,7 @@ class MAQUETTE_OT_restore_material(bpy.types.Operator):
                 if has_record(obj):  # not any more, if it shares its mesh with one before it
                     restore_materials(obj)
         except MaquetteError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws where reference pictures come from, and what the model will see of them."""
 
-import textwrap
-
 import bpy
 
 from .. import session
 from ..properties_finish import VIEW_ITEMS, recipe_of
+from ..translations import localize, wrap
 
 _SOURCES = (
     ("maquette.load_picture", "Picture File...", "FILE_FOLDER"),
@@ -114,8 +113,8 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
     """A sentence, wrapped to the sidebar's width."""
     scale = context.preferences.system.ui_scale * _PIXELS_PER_CHARACTER
     icon = "INFO"
-    for line in textwrap.wrap(text, max(int(context.region.width / scale) - 6, 20)):
-        layout.label(text=line, icon=icon)
+    for line in wrap(localize(text), max(int(context.region.width / scale) - 6, 20)):
+        layout.label(text=line, icon=icon, translate=False)
         icon = "BLANK1"
 
 

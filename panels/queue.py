@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws the Generate button, the running job's progress and the last error with its remedy."""
 
-import textwrap
-
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import preferences, session
 from ..backend.cli import STAGE_TEXTS
 from ..session_jobs import CANCELLING, RUNNING, Entry
+from ..translations import localize, wrap
 
 STAGES = {
     **STAGE_TEXTS,
@@ -101,9 +100,9 @@ def draw_message(
     box = layout.box()
     row = box.row()
     column = row.column(align=True)
-    for text in texts:
-        for line in textwrap.wrap(text, characters):
-            column.label(text=line, icon=icon)
+    for text in map(localize, texts):
+        for line in wrap(text, characters):
+            column.label(text=line, icon=icon, translate=False)
             icon = "BLANK1"
     if is_closable:
         row.operator("maquette.clear_error", text="", icon="X", emboss=False)

@@ -62,7 +62,9 @@ def test_zip_holds_only_what_runs(zip_path):
     names = zipfile.ZipFile(zip_path).namelist()
     tops = {name.split("/")[0] for name in names}
     allowed = {"blender_manifest.toml", "operators", "panels", "scene", "backend"}
-    allowed |= {"requirements", "README.md", "LICENSE"} | {path.name for path in ROOT.glob("*.py")}
+    allowed |= {"requirements", "locale", "README.md", "LICENSE"} | {
+        path.name for path in ROOT.glob("*.py")
+    }
     assert tops <= allowed, tops - allowed
     assert {"backend", "blender_manifest.toml", "__init__.py"} <= tops
     assert not [name for name in names if name.endswith((".pyc", ".ipynb")) or "/." in name]
