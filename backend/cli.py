@@ -235,6 +235,7 @@ def _print_result(request: JobRequest, result: Result) -> None:
             "texture_size": result.texture_size,
             "is_new_uv": result.is_new_uv,
             "coverage": result.coverage,
+            "confidence": result.confidence,
         }
         print(json.dumps(line))
         return

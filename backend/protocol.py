@@ -81,6 +81,8 @@ class Hello:
         pid: Its process number.
         devices: Names usable for jobs, best first, e.g. ["cuda:0", "cpu"].
         free_memory_mb: Free memory of each device, same order.
+        confidence: Share of the model's validation results for which less spoke, 0..1: below 0.1
+            the shape is probably wrong; None for a submitted mesh, or an uncalibrated model.
         versions: Package name -> version, at least python and torch.
     """
 
@@ -147,6 +149,7 @@ class Result:
     texture_size: int = 0
     is_new_uv: bool = False
     coverage: dict[str, float] = field(default_factory=dict[str, float])
+    confidence: float | None = None
     versions: dict[str, str] = field(default_factory=dict[str, str])
     weights: dict[str, str] = field(default_factory=dict[str, str])
 

@@ -50,6 +50,7 @@ from ..weights.load import (
     read_state,
     take_part,
 )
+from .confidence import Calibration
 
 _PUBLISHED_SAMPLER = SamplerDefaults(steps=50, guidance=5.0)
 Config = TypeVar("Config")
@@ -67,7 +68,7 @@ SAMPLERS: dict[str, SamplerDefaults] = {
 _TRAILING = NoiseConfig(timestep_spacing="trailing")
 PAINT_DEFAULTS: dict[str, PaintDefaults] = {
     "maquette-mini": PaintDefaults(
-        steps=8,
+        steps=2,
         guidance=1.0,
         sampler="ddim",
         noise=replace(_TRAILING, prediction_type="v_prediction", rescale_betas_zero_snr=True),
@@ -89,6 +90,8 @@ _MINI = "maquette-mini"
 _MINI_BOX = 1.05
 """The box that its training fields filled; shapes are inflated a little beyond [-1, 1]."""
 _MINI_SMOOTHING = 10
+CALIBRATIONS: dict[str, Calibration] = {}
+"""By `benchmarks/confidence.py`; belong to the weights, so they are measured anew with these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Networks:
         box: Half the edge of the field's box.
         smoothing: Rounds of smoothing that suit the model's surfaces.
         dtype: Of weights and activations.
+        calibration: How its results follow what is known of them, or None where nobody measured.
     """
 
     conditioner: Conditioner
@@ -116,6 +120,7 @@ class Networks:
     box: float = BOX
     smoothing: int = 0
     dtype: torch.dtype = torch.float32
+    calibration: Calibration | None = None
 
 
 def load_networks(name: str, device: torch.device, dtype: torch.dtype, folder: Path) -> Networks:
@@ -142,6 +147,7 @@ def load_networks(name: str, device: torch.device, dtype: torch.dtype, folder: P
         box=_MINI_BOX if name == _MINI else BOX,
         smoothing=_MINI_SMOOTHING if name == _MINI else 0,
         dtype=dtype,
+        calibration=CALIBRATIONS.get(name),
     )
 
 

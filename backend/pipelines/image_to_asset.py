@@ -33,6 +33,7 @@ class Asset:
         is_new_uv: Whether the UV map was made by the job.
         coverage: See `protocol.Result`.
         warnings: Sentences for the user.
+        confidence: Of the shape, see `image_to_shape.ShapeResult`; None where it was given.
     """
 
     mesh: Mesh
@@ -40,6 +41,7 @@ class Asset:
     is_new_uv: bool = False
     coverage: dict[str, float] = field(default_factory=dict[str, float])
     warnings: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 def generate_asset(
@@ -79,7 +81,7 @@ def generate_asset(
     shape = generate_shape(shape_images, shape_labels, config, networks, progress)
     warnings = (*warnings, *shape.warnings)
     if not is_textured:
-        return Asset(shape.mesh, warnings=warnings)
+        return Asset(shape.mesh, warnings=warnings, confidence=shape.confidence)
     del networks
     upright = replace(config, paint=replace(config.paint, front_deg=0.0))
     textured = texture_target(
@@ -91,6 +93,7 @@ def generate_asset(
         textured.is_new_uv,
         textured.coverage,
         tuple(dict.fromkeys((*warnings, *textured.warnings))),
+        shape.confidence,
     )
 
 

@@ -14,9 +14,20 @@ from ..latents.sample import sample_latents
 from ..mesh.build import build_mesh
 from ..progress import Progress
 from ..tokens.encode import encode_image
+from .confidence import (
+    LOW_CONFIDENCE,
+    Evidence,
+    find_confidence,
+    measure_agreement,
+    measure_sharpness,
+)
 from .families import Networks
 
 VIEW_NAMES = ("front", "left", "back", "right")
+_LOW_CONFIDENCE = (
+    "The shape is probably not what the picture shows. Try another seed, or a picture of the whole "
+    "object from slightly above on a plain background."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +37,15 @@ class ShapeResult:
     Attributes:
         mesh: The shape, Y up, front +Z, inside [-1, 1]^3.
         warnings: Sentences for the user, e.g. that no plain background was found.
+        confidence: Share of the model's validation results for which less spoke, 0..1; None where
+            the model is not calibrated.
+        evidence: What the confidence follows from, or None with it.
     """
 
     mesh: Mesh
     warnings: tuple[str, ...] = ()
+    confidence: float | None = None
+    evidence: Evidence | None = None
 
 
 def read_images(
@@ -94,4 +110,13 @@ def generate_shape(
         field = decode_field(latents, networks.decoder, config.field_, progress, box=networks.box)
     with progress.stage("mesh"):
         mesh = build_mesh(field, config.mesh, progress, default_smoothing=networks.smoothing)
-    return ShapeResult(mesh, prepared.warnings)
+    if networks.calibration is None:
+        return ShapeResult(mesh, prepared.warnings)
+    with progress.stage("align"):
+        agreement = measure_agreement(mesh, prepared, progress, tokens.condition.device)
+    evidence = Evidence(agreement, measure_sharpness(field))
+    confidence = find_confidence(evidence, networks.calibration)
+    warnings = prepared.warnings
+    if confidence < LOW_CONFIDENCE:
+        warnings = (*warnings, _LOW_CONFIDENCE)
+    return ShapeResult(mesh, warnings, confidence, evidence)

@@ -157,6 +157,7 @@ def write_result(asset: Asset, submit: Submit, config: JobConfig) -> Result:
         texture_size=0 if asset.picture is None else max(asset.picture.shape[:2]),
         is_new_uv=asset.is_new_uv,
         coverage=asset.coverage,
+        confidence=None if asset.confidence is None else round(asset.confidence, 3),
     )
 
 

@@ -223,7 +223,10 @@ AUTOENCODER_VARIANTS: dict[str, AutoencoderConfig] = {
     "hunyuan3d-paint-2": AutoencoderConfig(),
     "hunyuan3d-delight-2": AutoencoderConfig(),
     "maquette-mini": AutoencoderConfig(
-        block_out_channels=(32, 64, 128), layers_per_block=1, norm_num_groups=8
+        block_out_channels=(32, 64, 128),
+        layers_per_block=1,
+        norm_num_groups=8,
+        scaling_factor=0.47250065849676126,
     ),
 }
 TEXT_ENCODER_VARIANTS: dict[str, TextEncoderConfig] = {"hunyuan3d-delight-2": TextEncoderConfig()}
