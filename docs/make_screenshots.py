@@ -48,11 +48,6 @@ with bpy.context.temp_override(**place):
     bpy.ops.object.select_all(action="DESELECT")
 place["area"].spaces.active.region_3d.view_distance *= 2.4
 """
-LIGHT = """
-path = next(p for p in bpy.utils.preset_paths("interface_theme"))
-bpy.ops.script.execute_preset(
-    filepath=path + "/Blender_Light.xml", menu_idname="USERPREF_MT_interface_theme_presets")
-"""
 
 
 def make_result(folder: Path) -> Path:
@@ -179,7 +174,7 @@ def show_looks(photographer: Photographer) -> None:
     bench.hold("sample")
     window.click_button("maquette.generate")
     bench.wait_for_text("Sampling the shape, 3 s left")
-    window.ask(LIGHT)
+    bench.use_light_theme()
     photographer.save(bench, "panel_light")
     box = window.find_box()
     window.drag((box.left + 1, box.top + 300), (box.left + 95, box.top + 300))

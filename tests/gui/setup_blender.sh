@@ -13,7 +13,7 @@ set -euo pipefail
 
 folder=${1:-${MAQUETTE_BLENDER_ROOT:-/var/tmp/maquette-blender}}
 packages="blender python3-numpy python3-requests python3-zstandard python3-venv python3-pip
-    libgl1-mesa-dri libglx-mesa0 libgl1 libegl1 xvfb xdotool xsel openbox fonts-noto-cjk"
+    libgl1-mesa-dri libglx-mesa0 libgl1 libegl1 xvfb xdotool openbox"
 stamp="$folder/.maquette-complete"
 wanted=$(printf '%s' "$packages" | sha256sum | cut -d ' ' -f 1)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then

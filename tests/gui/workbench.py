@@ -21,6 +21,11 @@ case "$*" in
 esac
 """
 # What a test wants to see at once: no animation, the file browser in the main window.
+LIGHT_THEME = """
+folder = bpy.utils.preset_paths("interface_theme")[0]
+bpy.ops.script.execute_preset(
+    filepath=folder + "/Blender_Light.xml", menu_idname="USERPREF_MT_interface_theme_presets")
+"""
 SETTINGS = """
 view = bpy.context.preferences.view
 view.filebrowser_display_type = "SCREEN"
@@ -87,6 +92,17 @@ class Workbench:
         window.click(*box.centre)
         window.click_text("Open Image")
         window.wait_for("bpy.context.scene.maquette.image is not None")
+
+    def set_picture(self, name: str = "armchair.png") -> None:
+        """Choose a picture without the file browser, where something else is tested."""
+        self.window.ask(
+            f"picture = bpy.data.images.load('/job/home/{name}')\n"
+            "bpy.context.scene.maquette.image = picture"
+        )
+
+    def use_light_theme(self) -> None:
+        """Switch to the theme that comes with Blender besides the dark one."""
+        self.window.ask(LIGHT_THEME)
 
     def hold(self, stage: str) -> None:
         """Let the worker wait in the middle of a stage."""
