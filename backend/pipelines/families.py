@@ -68,7 +68,7 @@ SAMPLERS: dict[str, SamplerDefaults] = {
 _TRAILING = NoiseConfig(timestep_spacing="trailing")
 PAINT_DEFAULTS: dict[str, PaintDefaults] = {
     "maquette-mini": PaintDefaults(
-        steps=2,
+        steps=1,
         guidance=1.0,
         sampler="ddim",
         noise=replace(_TRAILING, prediction_type="v_prediction", rescale_betas_zero_snr=True),
