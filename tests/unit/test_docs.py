@@ -11,7 +11,14 @@ from backend.config import setting_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
-ALLOWED_HOSTS = {"fsf.org", "www.gnu.org", "arxiv.org", "creativecommons.org", "www.w3.org"}
+ALLOWED_HOSTS = {
+    "fsf.org",
+    "www.gnu.org",
+    "arxiv.org",
+    "creativecommons.org",
+    "www.w3.org",
+    "openbox.org",
+}
 MACHINE_PATH = re.compile(r"(?<![\w.~<>*-])/(?:root|home|work|opt|Users)/\w")
 
 
@@ -88,3 +95,14 @@ def test_no_tracked_file_names_a_machine_path_or_a_registry():
         found += [f"{name}: {host}" for host in hosts]
         found += re.findall(r"\b(?:pypi|pythonhosted|npmjs|pytorch|debian)\.(?:org|com)\b", text)
     assert not found
+
+
+def test_complaints_name_tests_that_exist():
+    page = (ROOT / "docs/manual/complaints.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 20
+    for file, test in named:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert not test or f"def {test}(" in text, f"{file}::{test}"
+    for row in re.findall(r"^\| (?!Complaint|---)[^|]+\|[^|]+\|([^|]+)\|$", page, re.MULTILINE):
+        assert "tests/" in row
