@@ -6,54 +6,22 @@ from typing import Any
 
 import bpy
 
-from .. import handlers, properties, session
-from ..backend.errors import InputError, MaquetteError
+from .. import properties, session
 from ..scene.asset import Origin, read_version
-from ..translations import localize
+from .job import StartsFromPicture
 
 _MAX_SEED = 2**31 - 1
 
 
-class MAQUETTE_OT_generate(bpy.types.Operator):
+class MAQUETTE_OT_generate(StartsFromPicture, bpy.types.Operator):
     """Make a textured mesh from the reference picture, at the 3D cursor"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.generate"
     bl_label = "Generate"
     bl_options = {"REGISTER"}
 
-    wait: bpy.props.BoolProperty(
-        name="Wait",
-        description="In background Blender, which has no timers: return when the mesh is there",
-        default=True,
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        now = session.current()
-        if now.setup_error:
-            cls.poll_message_set(localize(now.setup_error))
-            return False
-        if context.scene is None or context.scene.maquette.image is None:
-            cls.poll_message_set("Choose a reference picture first")
-            return False
-        return True
-
     def execute(self, context: bpy.types.Context) -> set[str]:
-        now = session.current()
-        is_blocking = bpy.app.background and self.wait
-        try:
-            if is_blocking and context.mode != "OBJECT":
-                raise InputError("A script can generate in Object Mode only.", "Leave this mode.")
-            now.submit_variants(*_read_scene(context.scene), context.scene.maquette.variants)
-        except MaquetteError as error:
-            now.status = session.Status.of_error(error)
-        else:
-            (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
-        if not now.status.error:
-            return {"FINISHED"}
-        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
-        return {"CANCELLED"}
+        return self.start(context, _order)
 
 
 class MAQUETTE_OT_randomize_seed(bpy.types.Operator):
@@ -66,6 +34,12 @@ class MAQUETTE_OT_randomize_seed(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.scene.maquette.seed = random.randrange(_MAX_SEED)
         return {"FINISHED"}
+
+
+def _order(context: bpy.types.Context) -> None:
+    """Queue the jobs that the panel asks for."""
+    scene = context.scene
+    session.current().submit_variants(*_read_scene(scene), scene.maquette.variants)
 
 
 def _read_scene(

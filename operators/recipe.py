@@ -3,7 +3,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
 from mathutils import Vector
 
-from .. import handlers, properties, session
+from .. import properties, session
 from ..backend.config import JobConfig, flatten
 from ..backend.errors import InputError, MaquetteError
 from ..scene.asset import Origin, read_version
@@ -20,6 +20,7 @@ from ..scene.kept_pictures import choose_original
 from ..scene.recipe import Recipe, making_of, painting_of, read_recipe
 from ..scene.submission import Choices
 from ..translations import localize
+from .job import StartsJob
 
 _NUM_SEEDS = 2**31
 SOURCES = (
@@ -42,47 +43,11 @@ class _FromRecipe:
     )
 
 
-class _StartsJob(_FromRecipe):
-    """An operator that starts a job, as `generate` and `retexture` do."""
-
-    wait: bpy.props.BoolProperty(
-        name="Wait",
-        description="In background Blender, which has no timers: return when the result is there",
-        default=True,
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if (error := session.current().setup_error) is not None:
-            cls.poll_message_set(localize(error))
-            return False
-        if context.scene is None:
-            cls.poll_message_set("There is no scene")
-            return False
-        return True
-
-    def start(
-        self, context: bpy.types.Context, order: Callable[[bpy.types.Context], object]
-    ) -> set[str]:
-        """Queue what `order` asks for and, in background Blender, wait for it."""
-        now = session.current()
-        is_blocking = bpy.app.background and self.wait
-        try:
-            if is_blocking and context.mode != "OBJECT":
-                raise InputError("A script can do this in Object Mode only.", "Leave this mode.")
-            order(context)
-        except MaquetteError as error:
-            now.status = session.Status.of_error(error)
-        else:
-            (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
-        if not now.status.error:
-            return {"FINISHED"}
-        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
-        return {"CANCELLED"}
+class _StartsFromRecipe(_FromRecipe, StartsJob):
+    """An operator that starts a job from a recipe."""
 
 
-class MAQUETTE_OT_generate_again(_StartsJob, bpy.types.Operator):
+class MAQUETTE_OT_generate_again(_StartsFromRecipe, bpy.types.Operator):
     """Make it once more from the same pictures, settings and seed, at the 3D cursor; on the same machine the result is the same"""  # noqa: D415, E501 (tooltip)
 
     bl_idname = "maquette.generate_again"
@@ -93,7 +58,7 @@ class MAQUETTE_OT_generate_again(_StartsJob, bpy.types.Operator):
         return self.start(context, lambda c: _order_again(c, find_recipe(c, self.source)))
 
 
-class MAQUETTE_OT_generate_variation(_StartsJob, bpy.types.Operator):
+class MAQUETTE_OT_generate_variation(_StartsFromRecipe, bpy.types.Operator):
     """Make another variation from the same pictures and settings, at the 3D cursor"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.generate_variation"
@@ -110,7 +75,7 @@ class MAQUETTE_OT_generate_variation(_StartsJob, bpy.types.Operator):
         return self.start(context, order)
 
 
-class MAQUETTE_OT_texture_again(_StartsJob, bpy.types.Operator):
+class MAQUETTE_OT_texture_again(_StartsFromRecipe, bpy.types.Operator):
     """Paint the active object anew as it was painted last, or from the pictures it was made from; its mesh stays as it is"""  # noqa: D415, E501 (tooltip)
 
     bl_idname = "maquette.texture_again"

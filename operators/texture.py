@@ -5,36 +5,25 @@ from collections.abc import Sequence
 
 import bpy
 
-from .. import handlers, properties, session
+from .. import properties, session
 from ..backend.errors import InputError, MaquetteError
 from ..scene.assignment import has_record, restore_materials
 from ..scene.bake import Mask
 from ..scene.submission import Choices
 from ..translations import localize
+from .job import StartsFromPicture
 
 
-class MAQUETTE_OT_retexture(bpy.types.Operator):
+class MAQUETTE_OT_retexture(StartsFromPicture, bpy.types.Operator):
     """Paint the selected objects from the reference picture; their meshes stay as they are"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.retexture"
     bl_label = "Re-Texture"
     bl_options = {"REGISTER"}
 
-    wait: bpy.props.BoolProperty(
-        name="Wait",
-        description="In background Blender, which has no timers: return when the paint is there",
-        default=True,
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        now = session.current()
-        if now.setup_error:
-            cls.poll_message_set(localize(now.setup_error))
-            return False
-        if context.scene is None or context.scene.maquette.image is None:
-            cls.poll_message_set("Choose a reference picture first")
+        if not super().poll(context):
             return False
         if not any(obj.type == "MESH" for obj in _selected(context)):
             cls.poll_message_set("Select the mesh objects to paint")
@@ -42,26 +31,7 @@ class MAQUETTE_OT_retexture(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        now, chosen = session.current(), context.scene.maquette
-        is_blocking = bpy.app.background and self.wait
-        try:
-            if is_blocking and context.mode != "OBJECT":
-                raise InputError("A script can paint in Object Mode only.", "Leave this mode.")
-            now.retexture(
-                properties.to_images(chosen),
-                properties.to_settings(chosen),
-                _selected(context),
-                chosen.retexture_atlas == "shared",
-                _read_choices(chosen),
-            )
-        except MaquetteError as error:
-            now.status = session.Status.of_error(error)
-        else:
-            (handlers.wait_until_idle if is_blocking else handlers.start_polling)()
-        if not now.status.error:
-            return {"FINISHED"}
-        self.report({"ERROR"}, localize(now.status.error, now.status.hint))
-        return {"CANCELLED"}
+        return self.start(context, _order)
 
 
 class MAQUETTE_OT_restore_material(bpy.types.Operator):
@@ -90,6 +60,22 @@ class MAQUETTE_OT_restore_material(bpy.types.Operator):
             self.report({"ERROR"}, localize(error))
             return {"CANCELLED"}
         return {"FINISHED"}
+
+
+def _order(context: bpy.types.Context) -> None:
+    """Queue the painting of what is selected.
+
+    Raises:
+        MaquetteError: Something cannot be used; then no job is queued.
+    """
+    chosen = context.scene.maquette
+    session.current().retexture(
+        properties.to_images(chosen),
+        properties.to_settings(chosen),
+        _selected(context),
+        chosen.retexture_atlas == "shared",
+        _read_choices(chosen),
+    )
 
 
 def _selected(context: bpy.types.Context) -> Sequence[bpy.types.Object]:

@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import session
 from ..backend.client.worker_setup import SetupState, WorkerSetup
 from .queue import draw_message
+from .sidebar import Sidebar
 
 _STAGES = {
     "look": "Looking at the Python",
@@ -34,13 +35,10 @@ class MAQUETTE_MT_environment(bpy.types.Menu):
         _draw_buttons(box, setup)
 
 
-class MAQUETTE_PT_worker(bpy.types.Panel):
+class MAQUETTE_PT_worker(Sidebar, bpy.types.Panel):
     """The worker's state, and a button that frees its memory."""
 
     bl_label = "Worker"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 6

@@ -3,17 +3,16 @@
 
 import bpy
 
+from .sidebar import Sidebar
 
-class _Sidebar:
-    """Where all panels of the extension are."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
+class _Closed(Sidebar):
+    """Panels that are closed at first."""
+
     bl_options = {"DEFAULT_CLOSED"}
 
 
-class MAQUETTE_PT_finish(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_finish(_Closed, bpy.types.Panel):
     """The object that is worked on."""
 
     bl_label = "Finish"
@@ -33,7 +32,7 @@ class MAQUETTE_PT_finish(_Sidebar, bpy.types.Panel):
             row.label(text=f"{len(obj.data.polygons):,}", icon="FACESEL", translate=False)
 
 
-class MAQUETTE_PT_finish_mesh(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_finish_mesh(_Closed, bpy.types.Panel):
     """Other faces for the same shape."""
 
     bl_label = "Mesh"
@@ -55,7 +54,7 @@ class MAQUETTE_PT_finish_mesh(_Sidebar, bpy.types.Panel):
         column.operator("maquette.place_origin", icon="OBJECT_ORIGIN")
 
 
-class MAQUETTE_PT_finish_game(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_finish_game(_Closed, bpy.types.Panel):
     """What game engines want beside the mesh."""
 
     bl_label = "Game Parts"
@@ -72,7 +71,7 @@ class MAQUETTE_PT_finish_game(_Sidebar, bpy.types.Panel):
         column.operator("maquette.add_hull", icon="MESH_ICOSPHERE")
 
 
-class MAQUETTE_PT_finish_asset(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_finish_asset(_Closed, bpy.types.Panel):
     """How the object appears in the Asset Browser."""
 
     bl_label = "Asset"
@@ -85,7 +84,7 @@ class MAQUETTE_PT_finish_asset(_Sidebar, bpy.types.Panel):
         column.operator("maquette.mark_asset", icon="ASSET_MANAGER")
 
 
-class MAQUETTE_PT_finish_export(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_finish_export(_Closed, bpy.types.Panel):
     """Files for engines and other programs."""
 
     bl_label = "Export"

@@ -4,17 +4,10 @@
 import bpy
 
 from ..backend.config import PRESETS
+from .sidebar import Sidebar
 
 
-class _Sidebar:
-    """Where all panels of the extension are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
-
-
-class MAQUETTE_PT_shape(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_shape(Sidebar, bpy.types.Panel):
     """The reference picture and the model."""
 
     bl_label = "Picture to Asset"
@@ -31,7 +24,7 @@ class MAQUETTE_PT_shape(_Sidebar, bpy.types.Panel):
         column.prop(settings, "size_m")
 
 
-class MAQUETTE_PT_views(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_views(Sidebar, bpy.types.Panel):
     """Pictures of the other sides."""
 
     bl_label = "More Views"
@@ -50,7 +43,7 @@ class MAQUETTE_PT_views(_Sidebar, bpy.types.Panel):
             column.template_ID(settings, name, open="image.open")
 
 
-class MAQUETTE_PT_settings(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_settings(Sidebar, bpy.types.Panel):
     """Quality, variation, and how fine the mesh is."""
 
     bl_label = "Settings"
@@ -76,7 +69,7 @@ class MAQUETTE_PT_settings(_Sidebar, bpy.types.Panel):
         column.prop(settings, "target_faces")
 
 
-class MAQUETTE_PT_advanced(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_advanced(Sidebar, bpy.types.Panel):
     """Settings that seldom need a change."""
 
     bl_label = "Advanced"

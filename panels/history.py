@@ -5,6 +5,7 @@ import bpy
 
 from .. import session
 from ..properties_recipe import MAQUETTE_PG_memory
+from .sidebar import Sidebar
 
 _ICONS = {"generate": "OUTLINER_OB_MESH", "retexture": "BRUSH_DATA"}
 
@@ -36,13 +37,10 @@ class MAQUETTE_UL_history(bpy.types.UIList):
         time.label(text=item.recipe.made_at[5:16], translate=False)
 
 
-class MAQUETTE_PT_history(bpy.types.Panel):
+class MAQUETTE_PT_history(Sidebar, bpy.types.Panel):
     """The last results of this scene, also those whose object was deleted."""
 
     bl_label = "History"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 8

@@ -17,6 +17,7 @@ from ..session_jobs import (
     Entry,
 )
 from .queue import draw_message, seconds_text
+from .sidebar import Sidebar
 
 ICONS = {
     WAITING: "TIME",
@@ -69,13 +70,10 @@ class MAQUETTE_UL_jobs(bpy.types.UIList):
             row.operator(name, text="", icon=icon, emboss=False).job_id = entry.job_id
 
 
-class MAQUETTE_PT_jobs(bpy.types.Panel):
+class MAQUETTE_PT_jobs(Sidebar, bpy.types.Panel):
     """All jobs, and those of former times that can be queued again."""
 
     bl_label = "Jobs"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_order = 4
 

@@ -6,6 +6,7 @@ import bpy
 from .. import session
 from ..properties_finish import VIEW_ITEMS, recipe_of
 from ..translations import localize, wrap
+from .sidebar import Sidebar
 
 _SOURCES = (
     ("maquette.load_picture", "Picture File...", "FILE_FOLDER"),
@@ -60,13 +61,10 @@ class MAQUETTE_MT_use_image(bpy.types.Menu):
             self.layout.operator("maquette.use_image", text=name, icon="IMAGE_DATA").view = view
 
 
-class MAQUETTE_PT_cutout(bpy.types.Panel):
+class MAQUETTE_PT_cutout(Sidebar, bpy.types.Panel):
     """The front picture as the model will see it."""
 
     bl_label = "Cut-Out"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 1

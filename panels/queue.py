@@ -8,6 +8,7 @@ from .. import preferences, session
 from ..backend.cli import STAGE_TEXTS
 from ..session_jobs import CANCELLING, RUNNING, Entry
 from ..translations import localize, wrap
+from .sidebar import Sidebar
 
 STAGES = {
     **STAGE_TEXTS,
@@ -18,13 +19,10 @@ STAGES = {
 _PIXELS_PER_CHARACTER = 7.0
 
 
-class MAQUETTE_PT_queue(bpy.types.Panel):
+class MAQUETTE_PT_queue(Sidebar, bpy.types.Panel):
     """Generate, variants, progress, errors."""
 
     bl_label = "Generate"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"HIDE_HEADER"}
     bl_order = 4

@@ -8,21 +8,14 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..backend.config import JobConfig, flatten
 from ..scene.recipe import Recipe, making_of, painting_of
+from .sidebar import Sidebar
 
 _LABEL_SHARE = 0.4
 # Shown above the list of what differs from the defaults.
 _SHOWN = ("model", "seed", "paint_model", "texture_size")
 
 
-class _Sidebar:
-    """Where all panels of the extension are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
-
-
-class MAQUETTE_PT_recipe(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_recipe(Sidebar, bpy.types.Panel):
     """The recipe of the active object."""
 
     bl_label = "How It Was Made"
@@ -53,7 +46,7 @@ class MAQUETTE_PT_recipe(_Sidebar, bpy.types.Panel):
             column.operator("maquette.copy_settings", icon="COPYDOWN").source = "PAINT"
 
 
-class MAQUETTE_PT_recipe_details(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_recipe_details(Sidebar, bpy.types.Panel):
     """The settings that differ from the defaults, and the versions of everything that took part."""
 
     bl_label = "Details"

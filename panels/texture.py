@@ -3,20 +3,14 @@
 
 import bpy
 
-
-class _Sidebar:
-    """Where all panels of the extension are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
-    bl_parent_id = "MAQUETTE_PT_shape"
+from .sidebar import Sidebar
 
 
-class MAQUETTE_PT_texture(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_texture(Sidebar, bpy.types.Panel):
     """Which model paints, and how large the texture is."""
 
     bl_label = "Texture"
+    bl_parent_id = "MAQUETTE_PT_shape"
     bl_order = 3
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -31,7 +25,7 @@ class MAQUETTE_PT_texture(_Sidebar, bpy.types.Panel):
         row.prop(settings, "paint_model")
 
 
-class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_texture_advanced(Sidebar, bpy.types.Panel):
     """Settings of the texture that seldom need a change."""
 
     bl_label = "Advanced"
@@ -58,10 +52,11 @@ class MAQUETTE_PT_texture_advanced(_Sidebar, bpy.types.Panel):
             column.prop(settings, name)
 
 
-class MAQUETTE_PT_retexture(_Sidebar, bpy.types.Panel):
+class MAQUETTE_PT_retexture(Sidebar, bpy.types.Panel):
     """Paint the selected objects, and take the paint off."""
 
     bl_label = "Re-Texture Selected"
+    bl_parent_id = "MAQUETTE_PT_shape"
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 5
 
