@@ -73,9 +73,16 @@ class Display:
         folder: Made by `setup_blender.sh`.
         job: An empty folder outside, kept after the end.
         size: Width and height in pixels.
+        is_online: Programs inside reach the network; else there is none.
     """
 
-    def __init__(self, folder: Path, job: Path, size: tuple[int, int] = (1280, 800)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        job: Path,
+        size: tuple[int, int] = (1280, 800),
+        is_online: bool = False,
+    ) -> None:
         self.job, self.size = job, size
         for name in ("job", "maquette"):
             (folder / name).mkdir(exist_ok=True)
@@ -96,7 +103,8 @@ class Display:
         )
         for name in ("home", "shaders"):  # compiled once, not by every Blender
             (job / name).mkdir(exist_ok=True)
-        namespaces = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        namespaces += [] if is_online else ["--net"]
         self._process = subprocess.Popen(
             [*namespaces, "sh", "-ec", "; ".join((*mounts, inner))],
             stdin=subprocess.PIPE,
@@ -150,15 +158,21 @@ def is_button(found: str, name: str) -> bool:
 
 
 class BlenderWindow:
-    """A Blender on a display, filling it, with the extension that its user folder holds."""
+    """A Blender on a display, filling it, with the extension that its user folder holds.
 
-    def __init__(self, display: Display, *arguments: str) -> None:
+    Args:
+        display: Where it opens.
+        environment: Variables that it gets besides the usual ones.
+    """
+
+    def __init__(self, display: Display, environment: dict[str, str] | None = None) -> None:
         self.display = display
         (display.job / "bridge").unlink(missing_ok=True)
         shutil.copy(Path(__file__).with_name("bridge.py"), display.job / "bridge.py")
         width, height = map(str, display.size)
         command = ["blender", "--window-geometry", "0", "0", width, height]
-        display.ask(start=[*command, "--python", "/job/bridge.py", *arguments])
+        command += ["--python", "/job/bridge.py"]
+        display.ask(start=command, environment=environment or {})
         self._socket = self._connect()
         self._reader = self._socket.makefile("rb")
         self.ask("result = 1")
@@ -312,9 +326,9 @@ class BlenderWindow:
         """Press the button of an operator or property, found by moving over the region."""
         self.click(*self.find_button(name, **place))
 
-    def click_text(self, text: str, style: str = "widget", limit_s: float = 5.0) -> None:
-        """Press what carries this text on the screen."""
-        box = self.wait_for(lambda: self.find_text(text, style), limit_s)
+    def click_text(self, text: str, within: Box | None = None, limit_s: float = 10.0) -> None:
+        """Press what carries this text on the screen, or in a part of it."""
+        box = self.wait_for(lambda: self.find_text(text, within=within), limit_s)
         self.click(*box.centre)
 
     def close(self) -> None:

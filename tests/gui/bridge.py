@@ -39,7 +39,8 @@ def box_of(area_type="VIEW_3D", region_type="UI"):
     """Left, top, width and height of a region on the screen, in pixels from the top left."""
     place = find_region(area_type, region_type)
     window, region = place["window"], place["region"]
-    top = window.height - region.y - region.height
+    screen_height = bpy.context.window_manager.windows[0].height  # the first window fills it
+    top = screen_height - window.y - region.y - region.height
     return [window.x + region.x, top, region.width, region.height]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 JOB = Path("/job")
 END_S = 5.0
-# Windows without frames: the screen then holds Blender's window and nothing else.
+# Windows without frames: the screen then holds Blender's windows and nothing else.
 MANAGER_SETTINGS = """<openbox_config xmlns="http://openbox.org/3.4/rc">
 <focus><followMouse>yes</followMouse></focus>
 <applications><application class="*"><decor>no</decor></application></applications>

@@ -37,6 +37,17 @@ def test_panel_is_drawn_in_the_language(workbench: Workbench, language: str):
     workbench.wait_for_text(told[:8])
 
 
+def test_narrow_sidebar_keeps_every_button_in_reach(workbench: Workbench):
+    workbench.set_picture()
+    workbench.narrow_sidebar(110)
+    workbench.hold("sample")
+    for name in ("maquette.randomize_seed", "maquette.generate"):
+        workbench.window.click_button(name)
+    workbench.window.wait_for(f"{SESSION}.is_running")
+    workbench.window.click_button("maquette.cancel")
+    workbench.wait_until_idle(5.0)
+
+
 def test_large_interface_works_in_a_light_theme(workbench: Workbench):
     window = workbench.window
     window.ask("bpy.context.preferences.view.ui_scale = 1.5")

@@ -52,7 +52,8 @@ class Workbench:
         cls, display: Display, home: Path, has_worker: bool = True, tab: str = "Maquette"
     ) -> "Workbench":
         """Start Blender with a copy of a home and open the sidebar at a tab."""
-        shutil.rmtree(display.job / "home")
+        while (display.job / "home").exists():  # what the last Blender started may still write
+            shutil.rmtree(display.job / "home", ignore_errors=True)
         shutil.copytree(home, display.job / "home")
         pace = display.job / "pace"
         shutil.rmtree(pace, ignore_errors=True)
@@ -99,6 +100,17 @@ class Workbench:
             f"picture = bpy.data.images.load('/job/home/{name}')\n"
             "bpy.context.scene.maquette.image = picture"
         )
+
+    def narrow_sidebar(self, pixels: int) -> None:
+        """Drag the sidebar's left edge to the right; the edge is a few pixels wide."""
+        window = self.window
+        box = window.find_box()
+        y = box.top + box.height * 3 // 4
+        for x in range(box.left - 3, box.left + 4):
+            window.drag((x, y), (x + pixels, y))
+            if window.find_box().width < box.width:
+                return
+        raise GuiError("the sidebar's edge was not found")
 
     def use_light_theme(self) -> None:
         """Switch to the theme that comes with Blender besides the dark one."""
