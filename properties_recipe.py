@@ -40,6 +40,12 @@ class MAQUETTE_PG_recipe(bpy.types.PropertyGroup):
     )
     made_at: bpy.props.StringProperty(name="Made", description="Local date and time")
     seconds: bpy.props.FloatProperty(name="Duration", description="Seconds that the job took")
+    confidence: bpy.props.FloatProperty(
+        name="Confidence",
+        description="How many results of test pictures had less to speak for them; below a tenth, "
+        "the shape is probably wrong",
+        default=-1.0,
+    )
 
 
 class MAQUETTE_PG_target(bpy.types.PropertyGroup):

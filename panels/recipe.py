@@ -93,6 +93,8 @@ def _draw_recipe(layout: bpy.types.UILayout, recipe: Recipe, icon: str) -> None:
     for name in _names_of(recipe):
         if name in recipe.settings:
             _draw_setting(column, panel, name, recipe.settings[name])
+    if recipe.confidence >= 0:
+        _draw_row(column, "Confidence", f"{recipe.confidence:.0%}")
     if recipe.made_at:
         _draw_row(column, "Made", recipe.made_at[:16])
     if recipe.seconds:

@@ -97,6 +97,7 @@ class Recipe:
         versions: Name -> version.
         made_at: Local date and time, or empty.
         seconds: How long it took; 0 if unknown.
+        confidence: See `protocol.Result`; negative if unknown.
     """
 
     kind: str
@@ -111,6 +112,7 @@ class Recipe:
     versions: dict[str, str] = field(default_factory=dict)
     made_at: str = ""
     seconds: float = 0.0
+    confidence: float = -1.0
 
     @property
     def seed(self) -> int:
@@ -158,6 +160,7 @@ def write_recipe(
     recipe.weights = json.dumps(dict(made.result.weights), sort_keys=True)
     recipe.digests = json.dumps(dict(digests), sort_keys=True)
     recipe.made_at, recipe.seconds = made.made_at, sum(made.result.seconds.values())
+    recipe.confidence = -1.0 if made.result.confidence is None else made.result.confidence
 
 
 def copy_recipe(source: MAQUETTE_PG_recipe, target: MAQUETTE_PG_recipe) -> None:
@@ -184,6 +187,7 @@ def read_recipe(recipe: MAQUETTE_PG_recipe) -> Recipe | None:
         versions=_read_json(recipe.versions),
         made_at=recipe.made_at,
         seconds=recipe.seconds,
+        confidence=recipe.confidence,
     )
 
 

@@ -14,6 +14,7 @@ Behaviours:
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,9 @@ def run_job(job: Submit) -> None:
     paths = str(folder / "mesh.npz"), str(folder / "mesh.glb")
     sizes = len(mesh.vertices), len(mesh.faces), job.settings["seed"]
     size = job.settings["texture_size"] if texture else 0
-    say(Result(job.job_id, *paths, *sizes, {"bake": 0.1}, [WARNING], texture, size, is_new))
+    confidence = 0.62 if job.kind == "generate" else None
+    result = Result(job.job_id, *paths, *sizes, {"bake": 0.1}, [WARNING], texture, size, is_new)
+    say(replace(result, confidence=confidence))
 
 
 def main(behaviour: str) -> None:

@@ -262,11 +262,13 @@ def draw(bpy, name):
 
 def test_panel_tells_how_the_object_was_made_and_painted(bpy, addon, made):
     words = draw(bpy, "recipe").words
+    assert words[words.index("Confidence") + 1] == "62%"
     assert {"red disc.png", "Maquette Mini", "77", "512", made.maquette.made.made_at[:16]} <= {
         *words
     }
     bpy.ops.maquette.texture_again()
     layout = draw(bpy, "recipe")
+    assert layout.words.count("Confidence") == 1  # a mesh that was given has none
     assert layout.operators == [
         *(f"maquette.{name}" for name in ("generate_again", "generate_variation")),
         *(f"maquette.{name}" for name in ("texture_again", "copy_settings", "copy_settings")),
