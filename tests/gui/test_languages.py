@@ -39,7 +39,7 @@ def test_panel_is_drawn_in_the_language(workbench: Workbench, language: str):
 
 def test_narrow_sidebar_keeps_every_button_in_reach(workbench: Workbench):
     workbench.set_picture()
-    workbench.narrow_sidebar(110)
+    workbench.narrow_sidebar(100)
     workbench.hold("sample")
     for name in ("maquette.randomize_seed", "maquette.generate"):
         workbench.window.click_button(name)

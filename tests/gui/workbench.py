@@ -105,8 +105,8 @@ class Workbench:
         """Drag the sidebar's left edge to the right; the edge is a few pixels wide."""
         window = self.window
         box = window.find_box()
-        y = box.top + box.height * 3 // 4
-        for x in range(box.left - 3, box.left + 4):
+        y = box.top + 200
+        for x in range(box.left - 2, box.left + 14, 2):
             window.drag((x, y), (x + pixels, y))
             if window.find_box().width < box.width:
                 return
