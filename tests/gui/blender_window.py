@@ -247,7 +247,7 @@ class BlenderWindow:
         name: str,
         area: str = "VIEW_3D",
         region: str = "UI",
-        shares: tuple[float, ...] = (0.6, 0.85, 0.3),
+        shares: tuple[float, ...] = (0.6, 0.85, 0.3, 0.78),
     ) -> tuple[int, int]:
         """A point in the button of an operator ("maquette.generate") or a property ("seed").
 
@@ -299,12 +299,11 @@ class BlenderWindow:
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         """Move from one point to another with the button down."""
         self.move(*start)
-        self.display.run("xdotool", "mousedown", "1", "sleep", "0.1")
-        for step in (0.3, 0.7, 1.0):
+        self.display.run("xdotool", "sleep", "0.1", "mousedown", "1", "sleep", "0.2")
+        for step in (0.1, 0.4, 0.7, 1.0):
             x, y = (int(a + (b - a) * step) for a, b in zip(start, end, strict=True))
-            self.move(x, y)
-        self.display.run("xdotool", "mouseup", "1")
-        time.sleep(SETTLE_S)
+            self.display.run("xdotool", "mousemove", str(x), str(y), "sleep", "0.1")
+        self.display.run("xdotool", "mouseup", "1", "sleep", "0.2")
 
     def scroll(self, notches: int) -> None:
         """Turn the wheel where the pointer is; down, or up if negative."""
