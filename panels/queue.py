@@ -93,7 +93,7 @@ def draw_message(
 ) -> None:
     """Sentences in a box, wrapped to the sidebar's width."""
     scale = context.preferences.system.ui_scale * _PIXELS_PER_CHARACTER
-    margin = 10 if is_closable else 6  # icon, frame, and the cross
+    margin = 10 if is_closable else 9  # icon, frames, and the cross
     characters = max(int(context.region.width / scale) - margin, 20)
     box = layout.box()
     row = box.row()
