@@ -100,7 +100,11 @@ def test_zip_becomes_a_textured_object_by_clicks(display: Display, zip_path: Pat
 @pytest.mark.skipif(not HAS_REAL_WORKER, reason="downloads PyTorch; MAQUETTE_GUI_REAL_WORKER=1")
 def test_installed_worker_makes_the_object_by_clicks(zip_path: Path, tmp_path: Path):
     display = Display(find_folder(), tmp_path, (1440, 1000), is_online=True)
-    bench = start_fresh(display, zip_path)
+    certificates = {}
+    if named := os.environ.get("PIP_CERT"):  # behind a proxy
+        shutil.copy(named, tmp_path / "certificates")
+        certificates["PIP_CERT"] = "/job/certificates"
+    bench = start_fresh(display, zip_path, **certificates)
     window = bench.window
     try:
         install_extension(window, is_online=True)
@@ -109,6 +113,8 @@ def test_installed_worker_makes_the_object_by_clicks(zip_path: Path, tmp_path: P
         dialog = window.wait_for(lambda: window.find_text("Download: about"))
         window.click_text("Install", Box(max(dialog.left - 60, 0), dialog.top, 560, 220))
         window.wait_for(f"{SESSION}.setup.state.value == 'installing'", 60)
+        window.wait_for(f"not {SESSION}.setup.is_busy", INSTALLATION_S)
+        assert window.ask(f"result = str({SESSION}.setup.failure)") == "None"
         window.wait_for(f"{SESSION}.setup.state.value == 'ready'", INSTALLATION_S)
         name, num_faces, size, num_maps = make_object(bench, 600)
         assert (name, size, num_maps) == ("barrel", [1024, 1024], 1)
