@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import preferences, session
+from . import compat, preferences, session
 from .backend import cli
 from .backend.batch.command import Hooks
 from .backend.batch.work import Extra
@@ -130,17 +130,15 @@ def _fill_scene(wanted: argparse.Namespace, request: cli.JobRequest, result: Res
 
 
 def register() -> None:
-    """Add the command; the `bpy` module has no commands."""
+    """Add the command."""
     global _handle
-    if hasattr(bpy.utils, "register_cli_command"):
-        _handle = bpy.utils.register_cli_command(NAME, run)
+    _handle = compat.add_command(NAME, run)
 
 
 def unregister() -> None:
     """Remove the command."""
     global _handle
-    if _handle is not None:
-        bpy.utils.unregister_cli_command(_handle)
+    compat.remove_command(_handle)
     _handle = None
 
 

@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import compat
 from ..backend.errors import InputError
 from . import mesh as mesh_data
 from .image import encode_png, read_pixels
@@ -274,8 +275,7 @@ def _copy_material(material: bpy.types.Material | None) -> bpy.types.Material:
         emitting.diffuse_color = BARE_LINEAR
     else:
         emitting = material.copy()
-    # Blender 5 has nodes in every material.
-    is_plain = bpy.app.version < (5, 0, 0) and not emitting.use_nodes
+    is_plain = not compat.has_nodes(emitting)
     if is_plain:
         emitting.use_nodes = True
     if is_plain or material is None:

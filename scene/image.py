@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import compat
 from ..backend.errors import InputError
 
 MAX_SIDE_PX = 16384
@@ -165,9 +166,7 @@ def _linear_to_srgb(pixels: NDArray[np.float32], is_premultiplied: bool) -> NDAr
 def _save_render_result(image: bpy.types.Image, scene: bpy.types.Scene, path: Path) -> None:
     """Save a render through the scene's view transform, its output settings left as they were."""
     output = scene.render.image_settings
-    wanted = {"file_format": "PNG", "color_mode": "RGBA", "color_depth": "8"}
-    if hasattr(output, "media_type"):  # Blender 5: the file formats depend on it
-        wanted = {"media_type": "IMAGE", **wanted}
+    wanted = compat.png_settings(output)
     before = {name: getattr(output, name) for name in wanted}
     try:
         for name, value in wanted.items():

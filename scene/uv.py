@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import compat
 from . import mesh as mesh_data
 
 NAME = "Maquette"
@@ -96,9 +97,7 @@ def project_mesh(
     mesh = mesh_data.create_polygons(NAME, vertices, loop_vertices, loop_starts)
     mesh.update(calc_edges=True)
     mesh.uv_layers.new(name=NAME, do_init=False)
-    # Edges follow from these; Blender 5.0 crashes where a new mesh's edges are selected like this.
-    for elements in (mesh.vertices, mesh.polygons):
-        elements.foreach_set("select", np.ones(len(elements), bool))
+    compat.select_everything(mesh)
     try:
         uv = _smart_project(mesh, math.radians(WIDE_ANGLE_DEG), gap)
         mesh.calc_loop_triangles()
