@@ -24,10 +24,27 @@ MODULES = {
     "5.2": ("5.2.3", "3.13"),
 }
 # Of .venv's packages, what the tests themselves import.
-PACKAGES = ("pytest", "pytest-timeout", "pytest-xdist", "pillow")
-FILES = ("test_extension", "test_panels", "test_generate", "test_leaks")
-FILES += ("test_presets", "test_recipe", "test_history", "test_retexture", "test_retexture_uv")
-FILES += ("test_retexture_shape", "test_retexture_masks", "test_retexture_meanwhile")
+PACKAGES = ("pytest", "pytest-timeout", "pytest-xdist", "pillow", "scipy", "trimesh")
+# What touches Blender itself; the other files test the worker, or the same paths once more.
+FILES = (
+    "test_extension",
+    "test_leaks",
+    "test_panels",
+    "test_generate",
+    "test_queue",
+    "test_image",
+    "test_picture",
+    "test_finish",
+    "test_deliver",
+    "test_history",
+    "test_presets",
+    "test_recipe",
+    "test_retexture",
+    "test_retexture_masks",
+    "test_retexture_meanwhile",
+    "test_retexture_shape",
+    "test_retexture_uv",
+)
 
 
 def find_python(version: str) -> str | None:

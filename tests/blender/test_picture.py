@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where reference pictures come from, and the preview of their cut-out."""
 
-import sys
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.blender.conftest import MODULE
+from tests.blender.conftest import MODULE, WORKER
 
 ONE_PROCESS = True
 
@@ -146,7 +146,7 @@ def test_taking_a_picture_can_be_undone(bpy, addon, photo):
 @pytest.fixture
 def python(addon):
     """The real Python of the tests as the worker's."""
-    addon.preferences.python_path = sys.executable
+    addon.preferences.python_path = os.environ[WORKER]
 
 
 def alpha_box(pixels):
