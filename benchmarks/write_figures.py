@@ -96,6 +96,20 @@ def unwrap() -> str:
     return "\n".join([*lines, "", gap + source("unwrap", content)]) + "\n"
 
 
+def confidence() -> str:
+    """How good results are, by what the product says of how far they can be believed."""
+    content = read("confidence")
+    rows = content["rows"]
+    lines = [
+        "| Confidence | " + " | ".join(row["confidence"] for row in rows) + " |",
+        "|---|" + "---|" * len(rows),
+        "| F-score 0.05 | " + " | ".join(f"{row['fscore']:.2f}" for row in rows) + " |",
+        "| Solid IoU | " + " | ".join(f"{row['iou']:.2f}" for row in rows) + " |",
+    ]
+    note = f" {sum(row['shapes'] for row in rows)} pictures, resolution {content['resolution']}."
+    return "\n".join([*lines, "", source("confidence", content) + note]) + "\n"
+
+
 def camera_fit() -> str:
     """How well the cameras of pictures are found, and how much of their light is taken off."""
     content = read("camera_fit")
@@ -116,6 +130,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "generate_time": generate_time,
     "unwrap": unwrap,
     "camera_fit": camera_fit,
+    "confidence": confidence,
 }
 
 
