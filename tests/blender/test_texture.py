@@ -61,7 +61,9 @@ def test_image_is_packed_and_srgb_and_in_the_right_place(bpy, addon, textured, t
 def test_one_undo_takes_the_textured_object_away(bpy, textured):
     bpy.ops.ed.undo()
     assert not bpy.data.objects and not bpy.data.meshes and not bpy.data.materials
-    assert [image.name for image in bpy.data.images] == ["red disc.png"]
+    # The history still knows the result, and its picture with it.
+    kept = bpy.context.scene.maquette.history[0].recipe.image
+    assert {image.name for image in bpy.data.images} == {"red disc.png", kept.name}
     bpy.ops.ed.redo()
     assert nodes_of(bpy.data.objects["red disc"].active_material)["TEX_IMAGE"].image.packed_file
 
