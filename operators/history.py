@@ -11,7 +11,18 @@ from ..scene.placement import can_place
 from ..translations import localize
 
 
-class MAQUETTE_OT_bring_back(bpy.types.Operator):
+class _NeedsLine:
+    """What the operators on the chosen line have in common."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if chosen_line(context) is None:
+            cls.poll_message_set("Choose a result in the history")
+            return False
+        return True
+
+
+class MAQUETTE_OT_bring_back(_NeedsLine, bpy.types.Operator):
     """Place the chosen result again at the 3D cursor; of a painting, put it on its object again"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.bring_back"
@@ -20,8 +31,7 @@ class MAQUETTE_OT_bring_back(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if chosen_line(context) is None:
-            cls.poll_message_set("Choose a result in the history")
+        if not super().poll(context):
             return False
         if context.mode != "OBJECT" or not can_place():
             cls.poll_message_set("Only in Object Mode, and while nothing renders")
@@ -37,19 +47,12 @@ class MAQUETTE_OT_bring_back(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_forget_result(bpy.types.Operator):
+class MAQUETTE_OT_forget_result(_NeedsLine, bpy.types.Operator):
     """Take the chosen result out of the history; objects and files stay"""  # noqa: D415 (tooltip)
 
     bl_idname = "maquette.forget_result"
     bl_label = "Remove from History"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if chosen_line(context) is None:
-            cls.poll_message_set("Choose a result in the history")
-            return False
-        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         panel = context.scene.maquette

@@ -3,7 +3,7 @@
 
 import bpy
 
-from .sidebar import Sidebar
+from .sidebar import Sidebar, make_column
 
 
 class _Closed(Sidebar):
@@ -40,7 +40,7 @@ class MAQUETTE_PT_finish_mesh(_Closed, bpy.types.Panel):
     bl_options = set()
 
     def draw(self, context: bpy.types.Context) -> None:
-        finish, column = context.scene.maquette.finish, _column(self.layout)
+        finish, column = context.scene.maquette.finish, make_column(self.layout)
         column.prop(finish, "faces")
         column.operator("maquette.reduce_faces", icon="MOD_DECIM")
         column.separator()
@@ -61,7 +61,7 @@ class MAQUETTE_PT_finish_game(_Closed, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_finish"
 
     def draw(self, context: bpy.types.Context) -> None:
-        finish, column = context.scene.maquette.finish, _column(self.layout)
+        finish, column = context.scene.maquette.finish, make_column(self.layout)
         column.prop(finish, "middle_share")
         column.prop(finish, "far_share")
         column.operator("maquette.make_levels", icon="MOD_MULTIRES")
@@ -78,7 +78,7 @@ class MAQUETTE_PT_finish_asset(_Closed, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_finish"
 
     def draw(self, context: bpy.types.Context) -> None:
-        finish, column = context.scene.maquette.finish, _column(self.layout)
+        finish, column = context.scene.maquette.finish, make_column(self.layout)
         column.prop(finish, "catalog")
         column.prop(finish, "tags")
         column.operator("maquette.mark_asset", icon="ASSET_MANAGER")
@@ -91,21 +91,13 @@ class MAQUETTE_PT_finish_export(_Closed, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_finish"
 
     def draw(self, context: bpy.types.Context) -> None:
-        finish, column = context.scene.maquette.finish, _column(self.layout)
+        finish, column = context.scene.maquette.finish, make_column(self.layout)
         column.prop(finish, "folder")
         column.prop(finish, "file_format")
         if finish.file_format == "FBX":
             column.prop(finish, "engine")
         column.prop(finish, "one_each")
         column.operator("maquette.export", icon="EXPORT")
-
-
-def _column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
-    """A column with names on the left, as in the other panels."""
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
-    return column
 
 
 CLASSES = (

@@ -4,7 +4,7 @@
 import bpy
 
 from ..backend.config import PRESETS
-from .sidebar import Sidebar
+from .sidebar import Sidebar, make_column
 
 
 class MAQUETTE_PT_shape(Sidebar, bpy.types.Panel):
@@ -59,9 +59,7 @@ class MAQUETTE_PT_settings(Sidebar, bpy.types.Panel):
         row = self.layout.row(align=True)
         for name in PRESETS:
             row.operator("maquette.apply_preset", text=name.title()).name = name
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(self.layout)
         row = column.row(align=True)
         row.prop(settings, "seed")
         row.operator("maquette.randomize_seed", text="", icon="FILE_REFRESH")
@@ -78,9 +76,7 @@ class MAQUETTE_PT_advanced(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(self.layout)
         for name in ("steps", "guidance", "floater_ratio", "smoothing", "crease_deg"):
             column.prop(settings, name)
         column.separator()

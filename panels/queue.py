@@ -8,7 +8,7 @@ from .. import preferences, session
 from ..backend.cli import STAGE_TEXTS
 from ..session_jobs import CANCELLING, RUNNING, Entry
 from ..translations import localize, wrap
-from .sidebar import Sidebar
+from .sidebar import Sidebar, make_column
 
 STAGES = {
     **STAGE_TEXTS,
@@ -32,9 +32,7 @@ class MAQUETTE_PT_queue(Sidebar, bpy.types.Panel):
         row = layout.row()
         row.scale_y = 1.6
         row.operator("maquette.generate", icon="MESH_MONKEY")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(layout)
         column.prop(context.scene.maquette, "variants")
         if now.is_running:
             _draw_progress(layout, now)

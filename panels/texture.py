@@ -3,7 +3,7 @@
 
 import bpy
 
-from .sidebar import Sidebar
+from .sidebar import Sidebar, make_column
 
 
 class MAQUETTE_PT_texture(Sidebar, bpy.types.Panel):
@@ -15,9 +15,7 @@ class MAQUETTE_PT_texture(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(self.layout)
         column.prop(settings, "texture")
         column.prop(settings, "texture_size")
         row = column.row()
@@ -34,9 +32,7 @@ class MAQUETTE_PT_texture_advanced(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(self.layout)
         painting = column.column()
         painting.active = settings.texture == "paint"
         for name in (
@@ -62,9 +58,7 @@ class MAQUETTE_PT_retexture(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = make_column(self.layout)
         column.prop(settings, "retexture_atlas")
         column.prop(settings, "uv")
         column.prop(settings, "front_deg")

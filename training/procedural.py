@@ -5,11 +5,10 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
-from pathlib import Path
 
 import torch
 
-from training.datasets import Props, load_props, make_props
+from training.datasets import Props, make_props
 from training.procedural_families import Asset, make_range
 
 CHUNK = 64
@@ -41,26 +40,14 @@ def make_assets(count: int, seed: int, jobs: int | None = None) -> list[Asset]:
         return [asset for part in parts for asset in part]
 
 
-def load_with_procedural(
-    folder: Path, count: int, seed: int, device: torch.device, limit: int | None = None
-) -> Props:
-    """Read the training split and append made assets.
+def add_procedural(props: Props, count: int, seed: int) -> Props:
+    """Append made assets to shapes, on their device.
 
     Args:
-        folder: Props folder; see `load_props`.
-        count: Made assets; 0 leaves the split as it is.
-        seed: Of the made assets.
-        device: Where the tensors live.
-        limit: The most shapes of the split.
-
-    Returns:
-        The split's shapes first, then `count` made ones, whose names begin with "procedural/".
+        props: What comes first; returned as it is where nothing is appended.
+        count: Made assets, whose names begin with "procedural/".
+        seed: Of these.
     """
-    return add_procedural(load_props(folder, "train", device, limit), count, seed)
-
-
-def add_procedural(props: Props, count: int, seed: int) -> Props:
-    """Append `count` made assets to shapes, on their device; see `load_with_procedural`."""
     if count <= 0:
         return props
     return join_props(props, make_props(make_assets(count, seed), props.corners.device))

@@ -7,7 +7,7 @@ import torch
 
 from tests.unit.training.made_props import write_props
 from training.datasets import load_props, make_props
-from training.procedural import add_procedural, load_with_procedural, make_assets
+from training.procedural import add_procedural, make_assets
 from training.procedural_families import FAMILIES, make_asset
 from training.procedural_model import Model
 from training.procedural_solids import (
@@ -150,9 +150,8 @@ def test_front_and_back_of_a_car_lie_along_z():
 
 
 def test_made_shapes_follow_the_split(tmp_path):
-    folder = write_props(tmp_path)
-    props = load_with_procedural(folder, 5, 0, CPU, limit=2)
-    plain = load_props(folder, "train", CPU, limit=2)
+    plain = load_props(write_props(tmp_path), "train", CPU, limit=2)
+    props = add_procedural(plain, 5, 0)
     made = make_props(make_assets(5, 0), CPU)
     assert props.num_shapes == 7 and props.names[:2] == plain.names
     assert all(name.startswith("procedural/") for name in props.names[2:])
