@@ -338,10 +338,10 @@ class Run:
                 self.save()
                 self.save_state()
                 return
+        self.save()
         for steps in args.sampling_steps:
             for guidance in args.guidances:
                 self.check(self.steps, args.final_count, (steps, guidance))
-        self.save()
 
     def train_step(self, batches: Iterator[tuple[torch.Tensor, ...]]) -> None:
         """One step with what is due after it."""
