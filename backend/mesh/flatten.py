@@ -11,7 +11,7 @@ from scipy.sparse.linalg import splu
 
 from .charts import FloatRows, IndexArray, Surface, sum_by, unit
 from .faults import find_faults
-from .layout import Layout, signed_areas
+from .layout import Layout, number_corners, signed_areas
 
 _RELAX_ROUNDS = 2
 _RELAXED = (1.0, 1.0, 1.0, 0.5, 0.0, *(1.0, 0.0) * 10)  # how far, in each attempt
@@ -61,11 +61,8 @@ def flatten_charts(surface: Surface, cuts: list[IndexArray]) -> Layout:
 
 def _index_corners(surface: Surface, faces: IndexArray, part: IndexArray) -> Layout:
     """A vertex of its own for each chart that meets at a vertex; places are still zero."""
-    num_vertices = len(surface.vertices)
-    key = part[:, None] * num_vertices + surface.faces[faces]
-    unique, inverse = np.unique(key.reshape(-1), return_inverse=True)
-    chart, vertex = np.divmod(unique, num_vertices)
-    return Layout(np.zeros((len(unique), 2)), inverse.reshape(-1, 3), chart, vertex)
+    corners, chart, vertex = number_corners(surface.faces[faces], part)
+    return Layout(np.zeros((len(chart), 2)), corners, chart, vertex)
 
 
 def _lay_out(surface: Surface, faces: IndexArray, part: IndexArray, relaxed: float) -> Layout:

@@ -26,6 +26,25 @@ class Layout:
     vertex: IndexArray
 
 
+def number_corners(
+    corners: IndexArray, label: IndexArray
+) -> tuple[IndexArray, IndexArray, IndexArray]:
+    """Give each chart that meets at a vertex a vertex of its own.
+
+    Args:
+        corners: `[F, 3]` vertices.
+        label: `[F]` charts.
+
+    Returns:
+        The new corners `[F, 3]`, and the chart and the old vertex of each new one `[Q]`.
+    """
+    span = int(corners.max(initial=0)) + 1
+    key = label[:, None] * span + corners
+    unique, inverse = np.unique(key.reshape(-1), return_inverse=True)
+    chart, old = np.divmod(unique, span)
+    return inverse.reshape(-1, 3), chart, old
+
+
 def find_border(corners: IndexArray) -> tuple[IndexArray, IndexArray]:
     """Find the outlines of all charts.
 

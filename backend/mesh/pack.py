@@ -15,10 +15,11 @@ _ROUGH_CELLS = 128  # along the square's edge, of a first estimate
 _FEW, _FEW_CELLS, _MANY_CELLS = 100, 512, 1024  # then, for few and for many charts
 _WORK = 1e10  # bytes that are looked at in all tries, for small meshes
 _LARGE_MESH = 50_000  # faces; the more there are, the less time is left for tries
+_LEAST_WORK = 0.3  # of that for small meshes
 _SIDE_ROUNDS = 12  # until gaps and side agree
 _FILLED = 0.7  # of the square, padding included, exceeded by most meshes
 _ANGLES = 24  # tried to find a chart's smallest rectangle
-_TURNED = 100  # pieces times angles between those of the rectangles that are tried
+_TURNED = 40  # pieces times angles between those of the rectangles that are tried
 _MOST_ANGLES = 4
 _BOXY, _STICK = 0.8, 12  # share of its rectangle that a box covers, and length of a stick
 _PADDING_SHARE = 0.25  # of the square, at most, goes to padding around very many charts
@@ -52,7 +53,7 @@ def pack_charts(layout: Layout, gap: float) -> FloatRows:
     variants = _turn_all(outlines, int(np.clip(_TURNED // len(size), 1, _MOST_ANGLES)))
     fine = _FEW_CELLS if len(size) <= _FEW else _MANY_CELLS
     filled = _FILLED
-    most_work = _WORK / (1 + len(corners) / _LARGE_MESH)
+    most_work = _WORK * max(1 / (1 + len(corners) / _LARGE_MESH), _LEAST_WORK)
     for cells, work in ((_ROUGH_CELLS, most_work / 50), (fine, 0), (fine, most_work)):
         side = _expected_side(outlines, float(chart_area.sum()), padding, filled, 1 / fine)
         turned, pieces, places = _place_all(variants, side, padding, cells, work)

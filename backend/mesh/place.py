@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 _FIRST_COVER = 0.82  # share of the square hoped to be covered by the first try
 _GROWTH = 64  # a square that is too small grows by one part in so many
 _STEP = 100  # a square that was filled is followed by one smaller by one part in so many
+_ENOUGH = 0.87  # share of the square that is hard to exceed, so that further tries are not worth it
 _CALL = 1500  # bytes that could be looked at in the time that starting to look takes
 _NEAR = 0.8  # share of the orders that are variations of the best one so far
 _NOISE = 0.2  # of the logarithm of what the shapes are ordered by
@@ -62,7 +63,7 @@ def place_shapes(shapes: Sequence[Sequence[BoolGrid]], most_work: float) -> Plac
             best = _place(stencils, order, first, can_grow=True)
             continue
         side = best.side - max(1, best.side // _STEP)
-        if side < least:
+        if side < least or covered.sum() > _ENOUGH * best.side**2:
             break
         found = _place(stencils, order, side, can_grow=False)
         if found is not None:

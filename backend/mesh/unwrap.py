@@ -9,6 +9,7 @@ from ..config import UnwrapConfig
 from ..data import Mesh
 from ..progress import Progress
 from .charts import cut_charts, describe_surface
+from .divide import divide_charts
 from .flatten import flatten_charts
 from .pack import pack_charts
 from .uv_check import check_uv
@@ -40,7 +41,7 @@ def unwrap_mesh(mesh: Mesh, config: UnwrapConfig, progress: Progress) -> Mesh:
     surface = describe_surface(mesh)
     cuts = cut_charts(surface)
     progress.step(1, _STEPS)
-    layout = flatten_charts(surface, cuts)
+    layout = divide_charts(surface, flatten_charts(surface, cuts))
     progress.step(2, _STEPS)
     uv = pack_charts(layout, config.chart_gap_px / _GAP_SIZE)
     progress.step(3, _STEPS)
