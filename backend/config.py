@@ -179,7 +179,7 @@ class PaintConfig:
     further_views: int = setting(
         6,
         0,
-        16,
+        40,
         "",
         "Most views that are painted besides the six standard ones, where these leave surface "
         "unseen. More reach into hollows and take longer, fewer leave more to be filled in",

@@ -28,6 +28,8 @@ _FURTHER_WEIGHT = 0.02
 _REFERENCE_WEIGHT = 0.9
 """Least trust of a side that has a picture of its own."""
 _NUM_CONTEXT_VIEWS = 3
+_MOST_AT_ONCE = 16
+"""Further views that are painted together; memory and time grow with the square of their number."""
 
 
 def texture_mesh(
@@ -64,9 +66,11 @@ def texture_mesh(
     projection = _find_cameras(scene, references, images, view_labels)
     projected = _project(scene, projection)
     painted = _paint_standard_views(scene, references, view_labels, projected)
-    if further := _choose_further_views(scene, painted, projection):
+    further = _choose_further_views(scene, painted, projection)
+    for start in range(0, len(further), _MOST_AT_ONCE):
         draft = bake_draft(scene, painted, projected)
-        painted = _paint_further_views(scene, references, painted, draft, further)
+        group = further[start : start + _MOST_AT_ONCE]
+        painted = _paint_further_views(scene, references, painted, draft, group)
     with progress.stage("bake"):
         texture = bake_views(scene, painted, projected, texture_size_of(target, config))
     num_views = len(painted.cameras) + len(projection.cameras)

@@ -39,20 +39,22 @@ class CoverageConfig:
         max_views: Views to add at most.
         min_facing: Cosine between normal and direction to the camera from which on a place counts
             as seen.
-        min_gain: Share of that area that a view must add; less is not worth a view.
+        min_gain: Share of that area that a view must add; less is not worth a view. What many small
+            hollows leave unseen is seen bit by bit, so this is a small share of what is missing.
         preference: What an area seen by a view of the second group counts, against 1 in the first;
             the square of it in the third, and so on.
         num_samples: Points on the surface, spread evenly by area.
-        num_directions: Directions that decide what is visible from outside.
+        num_directions: Directions that decide what is visible from outside, and that are offered
+            as views in the last group of candidates.
         num_witnesses: Views other than painted ones that must agree that a place is visible: one
             alone errs now and then where surfaces touch.
         size_px: Pixels per side of the pictures that decide what hides what.
     """
 
     target_share: float = 0.995
-    max_views: int = 16
+    max_views: int = 40
     min_facing: float = 0.2
-    min_gain: float = 0.001
+    min_gain: float = 0.0003
     preference: float = 0.7
     num_samples: int = 30_000
     num_directions: int = 64
@@ -129,7 +131,8 @@ def choose_views(
     """Add the view that sees most of what is unseen, again and again.
 
     Visible from outside is what a painted view sees, or several of the candidates and of many other
-    directions do, facing the camera as much as a view must.
+    directions do, facing the camera as much as a view must. These directions are offered as views
+    too: whatever is visible can be seen from one of them or of the candidates.
 
     Args:
         mesh: In the painting frame: centred, 1.15 in diameter.
@@ -151,21 +154,23 @@ def choose_views(
     seen = see_samples(surface, painted, samples, config).any(0)  # [N]
     progress.step(1, steps)
     directions = outside_cameras(config.num_directions)
-    witnesses = see_samples(surface, directions, samples, config, skip=seen).sum(0)  # [N]
-    visible = seen | (witnesses >= config.num_witnesses)
+    witnesses = see_samples(surface, directions, samples, config, skip=seen)  # [D, N]
+    visible = seen | (witnesses.sum(0) >= config.num_witnesses)
     progress.step(2, steps)
-    views, worth = [seen.new_zeros(0, len(seen))], []
+    every, views, worth = [], [], []
     if seen.sum() < config.target_share * visible.sum():
         for group, cameras in enumerate(candidates):
+            every += cameras
             views.append(see_samples(surface, cameras, samples, config, skip=seen))
             worth += [config.preference**group] * len(cameras)
             progress.step(group + 3, steps)
-    offered = torch.cat(views)  # [C, N]
-    visible = visible | (witnesses + offered.sum(0) >= config.num_witnesses)
+    offered = torch.cat([*views, witnesses])  # [C, N]
+    worth += [config.preference ** max(len(candidates) - 1, 0)] * len(directions)
+    visible = visible | (offered.sum(0) >= config.num_witnesses)
     offered &= visible
     chosen, shares, seen = _choose_greedily(offered, worth, visible, seen, config)
     progress.step(steps, steps)
-    every = [camera for group in candidates for camera in group]
+    every += directions
     unseen = torch.nonzero(visible & ~seen).squeeze(1)
     return ViewChoice(
         tuple(every[index] for index in chosen),

@@ -12,8 +12,10 @@ from backend.data import Mesh
 from backend.errors import CancelledError, InputError
 from backend.paint.delight import LightRemover
 from backend.paint.sample import PaintDefaults, PaintNetworks
+from backend.pipelines import mesh_to_texture
 from backend.pipelines.families import nearest_camera_label
 from backend.pipelines.mesh_to_texture import texture_mesh
+from backend.pipelines.painting_scene import bake_draft
 from backend.pipelines.texture_result import TextureResult
 from backend.pipelines.uv import Target
 from backend.progress import Progress
@@ -146,6 +148,24 @@ def test_hidden_walls_get_views_of_their_own():
     assert more.coverage["seen"] > few.coverage["seen"] + 0.05
     num_views = {call["sample"].shape[1] for call in painter.calls}
     assert num_views == {6, 3 + int(more.coverage["views"]) - 6}
+
+
+def test_many_further_views_are_painted_in_groups_that_add_up(monkeypatch):
+    """Each group starts from a draft that holds the groups before it."""
+    monkeypatch.setattr(mesh_to_texture, "_MOST_AT_ONCE", 2)
+    painter, drafts = MeanPainter(), []
+
+    def remember(scene, painted, projected):
+        drafts.append(len(painted.cameras))
+        return bake_draft(scene, painted, projected)
+
+    monkeypatch.setattr(mesh_to_texture, "bake_draft", remember)
+    grouped = texture(Target(make_cup()), {"further_views": 4}, make_networks(painter))
+    num_views = int(grouped.coverage["views"])
+    assert drafts == list(range(6, num_views, 2)) and len(drafts) > 1
+    assert max(call["sample"].shape[1] for call in painter.calls) == 6
+    few = texture(Target(make_cup()), {"further_views": 2})
+    assert grouped.coverage["seen"] > few.coverage["seen"]
 
 
 def test_further_views_hold_what_is_painted_already():

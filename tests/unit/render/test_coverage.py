@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,33 @@ def test_views_are_added_until_the_shelf_is_covered():
     assert found.any(0).float().mean() == pytest.approx(1 - choice.hidden_share - unseen, abs=1e-6)
 
 
+def make_slots(tilt_deg, azimuth_deg):
+    """Three walls on a floor, turned about X, then about Y: slots open towards one direction."""
+    walls = [make_box([x - 0.02, -0.2, -0.3], [x + 0.02, 0.2, 0.3]) for x in (-0.07, 0.0, 0.07)]
+    mesh = join(*walls, make_box([-0.09, -0.22, -0.3], [0.09, -0.2, 0.3]))
+    tilt, turn = np.deg2rad([tilt_deg, azimuth_deg])
+    cos, sin = np.cos([tilt, turn]), np.sin([tilt, turn])
+    around_x = np.array([[1, 0, 0], [0, cos[0], -sin[0]], [0, sin[0], cos[0]]])
+    around_y = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])
+    return Mesh((mesh.vertices @ (around_y @ around_x).T).astype(np.float32), mesh.faces)
+
+
+def test_the_directions_that_tell_of_a_hollow_are_offered_as_views():
+    """Slots that no standard view looks into, and no other candidates."""
+    choice = choose_views(make_slots(30, 50), STANDARD, [], SMALL, Progress(), CPU)
+    assert choice.seen_shares[0] < 0.9 and choice.seen_shares[-1] >= SMALL.target_share
+
+
+@pytest.mark.parametrize("min_gain", [0.002, 0.02])
+def test_views_that_add_less_than_the_least_gain_are_not_chosen(min_gain):
+    config = replace(SMALL, target_share=1.0, min_gain=min_gain)
+    mesh = make_slots(30, 50)
+    choice = choose_views(mesh, STANDARD, candidate_cameras(), config, Progress(), CPU)
+    more = choose_views(mesh, STANDARD, candidate_cameras(), SMALL, Progress(), CPU)
+    assert len(choice.cameras) >= 1 and np.diff(choice.seen_shares).min() >= min_gain
+    assert choice.seen_shares[-1] < more.seen_shares[-1]
+
+
 def test_what_stays_unseen_is_returned():
     config = CoverageConfig(num_samples=3000, num_directions=24, size_px=160, max_views=0)
     choice = choose_views(make_shelf(), STANDARD, candidate_cameras(), config, Progress(), CPU)
@@ -138,9 +167,11 @@ def test_cavity_is_hidden_and_not_asked_for():
 
 
 def test_a_known_direction_is_preferred_to_a_slightly_better_steep_one():
-    """One side of a roof is unseen: level views and steep ones both see it, steep ones better."""
+    """The top is unseen: level views and steep ones both see it, steep ones better."""
     mesh = make_box([-0.3] * 3, [0.3] * 3)
-    painted = [painting_camera(angle, 0) for angle in (0, 90, 180, 270)]
+    painted = [
+        camera for camera, pair in zip(STANDARD, STANDARD_VIEWS_DEG, strict=True) if pair != (0, 90)
+    ]
     known, steep = [painting_camera(30, 20)], [painting_camera(30, 65)]
     best = choose_views(mesh, painted, [known, steep], SMALL, Progress(), CPU)
     assert best.cameras == tuple(known)
@@ -163,7 +194,12 @@ def test_mesh_without_area_is_covered():
 @pytest.mark.parametrize(("num_witnesses", "hidden"), [(1, 0.5), (2, 1.0)])
 def test_a_place_is_visible_if_enough_directions_agree(num_witnesses, hidden):
     config = CoverageConfig(
-        num_samples=2000, num_directions=1, num_witnesses=num_witnesses, min_facing=0.0, size_px=128
+        max_views=0,
+        min_facing=0.0,
+        num_samples=2000,
+        num_directions=1,
+        num_witnesses=num_witnesses,
+        size_px=128,
     )
     choice = choose_views(make_ball(24), [], [], config, Progress(), CPU)
     assert choice.hidden_share == pytest.approx(hidden, abs=0.04)
