@@ -19,7 +19,7 @@ _LOOSE_CONE = (0.5, 0.05)  # room to straighten the borders
 _WIDE_CONE = (0.3, 0.02)  # of charts that may prove too curved
 _COMPACTNESS = 0.2  # weight of a long common border against an even direction
 _JITTER = 1e-3  # breaks ties on planes, so that many pairs of one round agree
-_NORMAL_ROUNDS = 6
+_FACES_PER_ROUND, _NORMAL_ROUNDS = 50, (3, 6)  # fine meshes show noise over more faces
 _STRAIGHTEN_ROUNDS = 2
 _FACES_PER_RING, _MOST_RINGS = 40, 8  # fine meshes need more rings for borders as straight
 _CRUMB_AREA = 2e-4  # of the whole surface; smaller charts join a neighbour if they can
@@ -153,7 +153,7 @@ def _smooth_normals(surface: Surface) -> FloatRows:
     normals, (first, second) = surface.normals, surface.pairs.T
     rows, columns = np.concatenate([first, second]), np.concatenate([second, first])
     shape = (len(normals), len(normals))
-    for _ in range(_NORMAL_ROUNDS):
+    for _ in range(int(np.clip(np.sqrt(len(normals)) / _FACES_PER_ROUND, *_NORMAL_ROUNDS))):
         agreement = np.einsum("ed,ed->e", normals[first], normals[second])
         weight = np.tile(np.clip(agreement, 0, None) ** 4, 2) * surface.areas[columns]
         around = csr_matrix((weight, (rows, columns)), shape) @ normals
