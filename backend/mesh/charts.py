@@ -108,15 +108,20 @@ def cut_charts(surface: Surface) -> list[IndexArray]:
     smooth = _smooth_normals(surface)
     rng = np.random.default_rng(0)
     clusters = _merge(surface, smooth, _single_faces(surface, smooth), _CONE, rng)
-    label = split_pieces(surface, _straighten(surface, smooth, clusters))
+    label = split_pieces(surface.pairs, _straighten(surface, smooth, clusters))
     joined = _merge_crumbs(_clusters_of(surface, smooth, label), rng)
     wide = _merge(surface, smooth, joined, _WIDE_CONE, rng)
     return [_merge_crumbs(wide, rng).label, joined.label, label]
 
 
-def split_pieces(surface: Surface, label: IndexArray) -> IndexArray:
-    """Give each connected piece of each chart a label of its own, `[F]`, counted from 0."""
-    first, second = surface.pairs[label[surface.pairs[:, 0]] == label[surface.pairs[:, 1]]].T
+def split_pieces(pairs: IndexArray, label: IndexArray | NDArray[np.bool_]) -> IndexArray:
+    """Give each connected piece of the faces of each label `[F]` one of its own, counted from 0.
+
+    Args:
+        pairs: `[E, 2]` neighbours.
+        label: `[F]` of the faces.
+    """
+    first, second = pairs[label[pairs[:, 0]] == label[pairs[:, 1]]].T
     shape = (len(label), len(label))
     graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape)
     return connected_components(graph, directed=False)[1].astype(np.int64)

@@ -3,10 +3,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from .charts import FloatRows, IndexArray, Surface
+from .charts import FloatRows, IndexArray, Surface, split_pieces
 from .layout import Layout, find_border, number_corners, signed_areas
 
 _DIRECTIONS = 24  # in which a chart's extent is measured; cuts lie across half of them
@@ -185,20 +183,13 @@ def _separate(
     Returns:
         Numbers of the pieces, counted from 0; those of a chart follow each other.
     """
-    piece = _connect(pairs, is_beyond)
+    piece = split_pieces(pairs, is_beyond)
     is_crumb = np.bincount(piece, area)[piece] < _CRUMB * np.bincount(part, area)[part]
-    piece = _connect(pairs, is_beyond ^ is_crumb)
+    piece = split_pieces(pairs, is_beyond ^ is_crumb)
     first = np.unique(piece, return_index=True)[1]
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(part[first], kind="stable")] = np.arange(len(first))
     return rank[piece]
-
-
-def _connect(pairs: IndexArray, side: NDArray[np.bool_]) -> IndexArray:
-    """Connected pieces `[F]`, counted from 0, of faces `[F]` on the same side."""
-    first, second = pairs[side[pairs[:, 0]] == side[pairs[:, 1]]].T
-    graph = coo_matrix((np.ones(len(first), bool), (first, second)), (len(side), len(side)))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _relabel(layout: Layout, label: IndexArray) -> Layout:
