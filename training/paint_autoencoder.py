@@ -15,7 +15,8 @@ from training.loop import autocast, fit_steps, learning_rate
 from training.paint_data import (
     PaintEntries,
     draw_recolouring,
-    light_references,
+    flat_over_white,
+    light_pictures,
     map_to_network,
     over_white,
     recolour,
@@ -91,11 +92,13 @@ def draw_crops(
         entries.normal[rows, views],
         entries.position[rows, views],
     )
-    reference = light_references(
+    reference = light_pictures(
         recolour(entries.reference[rows, :1], change), entries.reference_normal[rows, :1],
         entries.azimuth[rows, :1], generator,
     )  # fmt: skip
-    image = torch.cat([colour, map_to_network(maps)[:, None], reference], 1)  # [B, 4, 3, H, H]
+    image = torch.cat(
+        [colour, map_to_network(maps)[:, None], flat_over_white(reference)], 1
+    )  # [B, 4, 3, H, H]
     # Objects stand in the middle, so crops do too, more or less.
     room = size - config.crop
     top, left = (

@@ -12,7 +12,7 @@ from backend.paint.hold import HoldingSampler
 from backend.paint.multiview import paint_latents
 from backend.paint.schedule import DDIM, NoiseConfig
 from training.loop import autocast
-from training.paint_data import PaintEntries, light_references
+from training.paint_data import PaintEntries, flat_over_white, light_pictures
 from training.paint_latents import PaintLatents, find_free
 
 NUM_VIEWS = 6
@@ -23,7 +23,7 @@ class Settings:
     """How the network is asked.
 
     Attributes:
-        steps: Denoising steps.
+        steps: Denoising steps; 0: the guess that they start from.
         guidance: Guidance scale, or None.
         is_known: What the reference shows is given to the network.
     """
@@ -32,21 +32,26 @@ class Settings:
     guidance: float | None = None
     is_known: bool = True
 
+    @property
+    def variant(self) -> int:
+        """Of the latents of unseen objects, see `encode_entries`."""
+        return 0 if self.is_known else 1
+
 
 def reference_pictures(entries: PaintEntries, count: int, device: torch.device) -> Tensor:
     """The first reference picture of the first objects, always lit alike: `[S, 1, 3, H, H]`."""
     generator = torch.Generator(device).manual_seed(7)
-    return light_references(
+    lit = light_pictures(
         entries.reference[:count, :1].float() / 255, entries.reference_normal[:count, :1],
         entries.azimuth[:count, :1], generator,
     )  # fmt: skip
+    return flat_over_white(lit)
 
 
 def free_latents(latents: PaintLatents, count: int, settings: Settings) -> Tensor:
     """What the network paints of the standard views of the first objects: `[S, 6, h, w]` bool."""
-    touched = latents.touched[:count, :NUM_VIEWS]
-    seen = latents.seen[:count, :NUM_VIEWS, 0] if settings.is_known else torch.zeros_like(touched)
-    return find_free(seen, touched)
+    known = latents.known[:count, settings.variant, :NUM_VIEWS]
+    return find_free(known, latents.touched[:count, :NUM_VIEWS])
 
 
 @torch.no_grad()
@@ -71,16 +76,17 @@ def paint_held_out(
         geometry = latents.maps[row, :NUM_VIEWS].to(dtype)
         shape = (NUM_VIEWS, geometry.shape[1] // 2, *geometry.shape[2:])
         noise = torch.randn(shape, device=device, generator=generator).to(dtype)
-        known = latents.clean[row, 0, :NUM_VIEWS].to(dtype)
-        sampler = HoldingSampler(
-            DDIM.make(noise_config, settings.steps), known, is_free[row][:, None], noise,
-            is_noised=False,
-        )  # fmt: skip
-        painted = paint_latents(
-            network, reference.to(dtype), geometry, latents.labels[row, :NUM_VIEWS], sampler,
-            settings.guidance, sampler.make_start(),
-            lambda _, noise=noise: torch.zeros_like(noise), lambda *_: None,
-        )  # fmt: skip
+        painted = latents.given[row, settings.variant, :NUM_VIEWS].to(dtype)
+        if settings.steps:
+            sampler = HoldingSampler(
+                DDIM.make(noise_config, settings.steps), painted, is_free[row][:, None], noise,
+                is_noised=False, is_guessed=True,
+            )  # fmt: skip
+            painted = paint_latents(
+                network, reference.to(dtype), geometry, latents.labels[row, :NUM_VIEWS], sampler,
+                settings.guidance, sampler.make_start(),
+                lambda _, noise=noise: torch.zeros_like(noise), lambda *_: None,
+            )  # fmt: skip
         with autocast(device):
             images = autoencoder.decode(painted.float())
         results.append((images.float() / 2 + 0.5).clamp(0, 1))

@@ -180,7 +180,7 @@ def recolour(
     return torch.cat([colour, unit[..., 3:]], -1)
 
 
-def light_references(
+def light_pictures(
     pixels: torch.Tensor, normal: torch.Tensor, azimuth: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """Light and jitter recoloured reference pictures.
@@ -192,13 +192,22 @@ def light_references(
         generator: Random source.
 
     Returns:
-        `[B, R, 3, H, H]` in -1..1 over white.
+        `[B, R, 4, H, H]` premultiplied colours in [0, 1] and coverage.
     """
     shape = pixels.shape[:2]
     lit = shade((pixels * 255).flatten(0, 1), normal.flatten(0, 1), azimuth.flatten(), generator)
-    flat = jitter(lit, generator)  # [B*R, 4, H, H], premultiplied
-    image = flat[:, :3] + 1 - flat[:, 3:]
-    return (image * 2 - 1).unflatten(0, shape)
+    return jitter(lit, generator).unflatten(0, shape)
+
+
+def flat_over_white(pictures: torch.Tensor) -> torch.Tensor:
+    """Premultiplied pictures `[..., 4, H, H]` -> `[..., 3, H, H]` in -1..1 over white."""
+    return (pictures[..., :3, :, :] + 1 - pictures[..., 3:, :, :]) * 2 - 1
+
+
+def mean_colour(pictures: torch.Tensor) -> torch.Tensor:
+    """Mean colour of the objects in premultiplied pictures `[..., 4, H, H]` -> `[..., 3]`."""
+    total = pictures.sum((-2, -1))
+    return total[..., :3] / total[..., 3:].clamp(min=1e-6)
 
 
 def over_white(pixels: torch.Tensor) -> torch.Tensor:

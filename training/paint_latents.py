@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.models.stable_diffusion.autoencoder import Autoencoder
+from backend.paint.guess import SeenSurface, guess_views
 from training.loop import autocast
 from training.paint_data import (
     PaintEntries,
     draw_recolouring,
-    light_references,
+    flat_over_white,
+    light_pictures,
     map_to_network,
+    mean_colour,
     over_white,
     recolour,
 )
@@ -27,21 +30,24 @@ ENCODED_TOGETHER = 96
 
 @dataclass(slots=True)
 class PaintLatents:
-    """E augmented shapes, each in K colours and lights.
+    """E augmented shapes, each in K colours and lights, with one reference picture for each.
 
     Attributes:
         clean: `[E, K, W, C, h, w]` float16 latents of the unlit views.
-        reference: `[E, K, R, C, h, w]` float16 latents of the lit reference pictures.
+        given: `[E, K, W, C, h, w]` float16 latents of the views as far as they are known, what is
+            not known guessed from that.
+        known: `[E, K, W, h, w]` bool, what is known entirely, or background.
+        reference: `[E, K, C, h, w]` float16 latents of the lit reference picture.
         maps: `[E, W, 2 C, h, w]` float16 latents of normal, then of position maps.
-        seen: `[E, W, R, h, w]` bool, what a reference shows entirely, or background.
         touched: `[E, W, h, w]` bool, what the object touches.
         labels: `[E, W]` int64 camera labels; the first six are the standard views.
     """
 
     clean: Tensor
+    given: Tensor
+    known: Tensor
     reference: Tensor
     maps: Tensor
-    seen: Tensor
     touched: Tensor
     labels: Tensor
 
@@ -52,52 +58,119 @@ class KnownParts:
 
     Attributes:
         nothing_chance: Chance of an object of which nothing is known but the background.
-        both_chance: Chance that what either reference shows is known, instead of the first.
+        second_chance: Chance of the picture from anywhere instead of that from the front.
+        both_chance: Chance that what the other picture shows is known, too.
         hole_share: Most of the known area that is taken away again, in blocks.
         shift: Standard deviation of an error of the whole object's known latents.
         noise: Standard deviation of each known latent's own error.
     """
 
     nothing_chance: float = 0.2
+    second_chance: float = 0.25
     both_chance: float = 0.35
     hole_share: float = 0.4
     shift: float = 0.15
     noise: float = 0.05
 
 
+@dataclass(slots=True)
+class _Coloured:
+    """B objects in their colours and lights.
+
+    Attributes:
+        colour: `[B, W, H, H, 4]` float32 in [0, 1], straight.
+        picture: `[B, 4, H, H]` lit reference picture, premultiplied.
+        known: `[B, W, h, w]` bool.
+    """
+
+    colour: Tensor
+    picture: Tensor
+    known: Tensor
+
+
 @torch.no_grad()
 def encode_entries(
-    autoencoder: Autoencoder, entries: PaintEntries, variants: int, generator: torch.Generator
+    autoencoder: Autoencoder,
+    entries: PaintEntries,
+    variants: int,
+    config: KnownParts,
+    generator: torch.Generator,
 ) -> PaintLatents:
     """Colour, light and encode all pictures.
 
     Args:
         autoencoder: Encodes.
         entries: E objects.
-        variants: Colours and lights of each; 0: one light, and the colours as they are.
+        variants: Colours and lights K of each, and as many choices of what is known; 0: colours as
+            they are, once with what the first reference shows known, once with nothing (K = 2).
+        config: How much is known.
         generator: Random source, on the device of the pictures.
     """
     encode = make_encoder(autoencoder, generator.device)
     rows: list[tuple[Tensor, ...]] = []
     for part in torch.arange(len(entries), device=generator.device).split(COLOURED_TOGETHER):
-        again = part.repeat_interleave(max(variants, 1))  # [B*K]
-        colour, reference = entries.colour[again], entries.reference[again]
-        if variants:
-            change = draw_recolouring(len(again), generator)
-            colour, reference = recolour(colour, change), recolour(reference, change)
-        else:
-            colour, reference = colour.float() / 255, reference.float() / 255
-        lit = light_references(
-            reference, entries.reference_normal[again], entries.azimuth[again], generator
+        again = part.repeat_interleave(variants or 2)  # [B*K]
+        made = (
+            _draw_variants(entries, again, config, generator)
+            if variants
+            else _as_they_are(entries, again, generator)
         )
-        clean = encode(over_white(colour))  # [B*K, W, C, h, w]
+        given = _guess_unknown(entries, again, made)
+        views = [encode(over_white(colour)) for colour in (made.colour, given)]  # [B*K, W, C, h, w]
+        picture = encode(flat_over_white(made.picture))  # [B*K, C, h, w]
         maps = [encode(map_to_network(x[part])) for x in (entries.normal, entries.position)]
         whole = (len(part), -1)
         rows.append(
-            (clean.unflatten(0, whole), encode(lit).unflatten(0, whole), torch.cat(maps, 2))
+            (
+                *(x.unflatten(0, whole) for x in (*views, made.known, picture)),
+                torch.cat(maps, 2),
+            )
         )
-    clean, reference, maps = (torch.cat(column) for column in zip(*rows, strict=True))
-    return PaintLatents(clean, reference, maps, entries.seen, entries.touched, entries.label)
+    stored = (torch.cat(column) for column in zip(*rows, strict=True))
+    return PaintLatents(*stored, entries.touched, entries.label)
+
+
+def _draw_variants(
+    entries: PaintEntries, rows: Tensor, config: KnownParts, generator: torch.Generator
+) -> _Coloured:
+    """Objects in other colours, of which a part is known."""
+    count, device = len(rows), generator.device
+    every = torch.arange(count, device=device)
+    is_second = torch.rand(count, device=device, generator=generator) < config.second_chance
+    order = torch.stack([is_second, ~is_second], 1).long()  # [B, 2], the picture read comes first
+    seen = entries.seen[rows]  # [B, W, 2, h, w]
+    seen = torch.stack([seen[every, :, order[:, k]] for k in (0, 1)], 2)
+    change = draw_recolouring(count, generator)
+    picture = recolour(entries.reference[rows, order[:, 0]][:, None], change)
+    lit = light_pictures(
+        picture, entries.reference_normal[rows, order[:, 0]][:, None],
+        entries.azimuth[rows, order[:, 0]][:, None], generator,
+    )[:, 0]  # fmt: skip
+    known = draw_known(seen, config, generator)
+    return _Coloured(recolour(entries.colour[rows], change), lit, known)
+
+
+def _as_they_are(entries: PaintEntries, rows: Tensor, generator: torch.Generator) -> _Coloured:
+    """Every other row knows what the first reference shows, the rows between know nothing."""
+    lit = light_pictures(
+        entries.reference[rows, :1].float() / 255, entries.reference_normal[rows, :1],
+        entries.azimuth[rows, :1], generator,
+    )[:, 0]  # fmt: skip
+    known = entries.seen[rows, :, 0].clone()
+    known[1::2] = False
+    return _Coloured(entries.colour[rows].float() / 255, lit, known)
+
+
+def _guess_unknown(entries: PaintEntries, rows: Tensor, made: _Coloured) -> Tensor:
+    """The colours `[B, W, H, H, 4]` with what is unknown guessed, by the product's own rule."""
+    normal, position = (
+        maps[rows].movedim(-1, 2).float() / 255 for maps in (entries.normal, entries.position)
+    )
+    surface = SeenSurface(normal, position, made.colour[..., 3] > 0.5)
+    guess = guess_views(
+        surface, made.colour[..., :3].movedim(-1, 2), made.known, mean_colour(made.picture)
+    )
+    return torch.cat([guess.movedim(2, -1), made.colour[..., 3:]], -1)
 
 
 def make_encoder(autoencoder: Autoencoder, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -156,12 +229,12 @@ def draw_known(seen: Tensor, config: KnownParts, generator: torch.Generator) -> 
     return known & (blocks >= share) & (rand[2] >= config.nothing_chance)
 
 
-def draw_given(clean: Tensor, config: KnownParts, generator: torch.Generator) -> Tensor:
-    """What the network is told of known parts `[B, V, C, h, w]`, with a picture's errors."""
-    count, _, channels = clean.shape[:3]
-    device = clean.device
+def draw_given(given: Tensor, config: KnownParts, generator: torch.Generator) -> Tensor:
+    """The views as far as known `[B, V, C, h, w]`, with the errors that a picture brings."""
+    count, _, channels = given.shape[:3]
+    device = given.device
     shape = (count, 1, channels, 1, 1)
     strength = torch.rand(count, 1, 1, 1, 1, device=device, generator=generator)
     shift = torch.randn(shape, device=device, generator=generator) * config.shift
-    noise = torch.randn(clean.shape, device=device, generator=generator) * config.noise
-    return clean + strength * (shift + noise)
+    noise = torch.randn(given.shape, device=device, generator=generator) * config.noise
+    return given + strength * (shift + noise)

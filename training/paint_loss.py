@@ -8,11 +8,18 @@ from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 
 
 class PaintLoss(torch.nn.Module):
-    """The forward pass of one step, as one module so that it compiles as one graph."""
+    """The forward pass of one step, as one module so that it compiles as one graph.
 
-    def __init__(self, network: MultiviewUNet, signals: Tensor) -> None:
+    Args:
+        network: In training.
+        signals: `[T]` share of the data's variance at each timestep.
+        start: Timestep at which sampling begins from a guess.
+    """
+
+    def __init__(self, network: MultiviewUNet, signals: Tensor, start: int) -> None:
         super().__init__()
         self.network = network
+        self.start = start
         self.signals: Tensor
         self.register_buffer("signals", signals)
 
@@ -30,9 +37,12 @@ class PaintLoss(torch.nn.Module):
     ) -> Tensor:
         """Mean squared error of the velocity where the network paints.
 
+        At the start it sees the guess with noise, later the data with less noise; in both cases
+        the velocity it is asked for leads to the data.
+
         Args:
             clean: `[B, V, C, h, w]` latents.
-            given: `[B, V, C, h, w]` what is known instead of noise where nothing is painted.
+            given: `[B, V, C, h, w]` what is known, and guessed from it where the network paints.
             free: `[B, V, 1, h, w]` bool, where the network paints.
             reference: `[B, R, C, h, w]` latents.
             geometry: `[B, V, 2 C, h, w]` latents of the maps.
@@ -48,8 +58,10 @@ class PaintLoss(torch.nn.Module):
         tokens = network.encode_reference(reference)
         signal = self.signals[timestep].view(-1, 1, 1, 1, 1)  # [B, 1, 1, 1, 1]
         data_part, noise_part = signal.sqrt(), (1 - signal).sqrt()
-        noisy = torch.where(free, data_part * clean + noise_part * noise, given)
-        velocity = data_part * noise - noise_part * clean
+        is_start = (timestep == self.start).view(-1, 1, 1, 1, 1)
+        source = torch.where(is_start, given, clean)
+        noisy = torch.where(free, data_part * source + noise_part * noise, given)
+        velocity = (data_part * noisy - clean) / noise_part
         times = timestep.repeat_interleave(clean.shape[1])  # [B*V]
         noisy, geometry, keep = (x.to(network.text.dtype) for x in (noisy, geometry, keep))
         out = network(noisy, times, geometry, labels, tokens, network.text * wide, keep)

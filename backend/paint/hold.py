@@ -19,11 +19,13 @@ class HoldingSampler:
 
     Attributes:
         sampler: The steps.
-        known: Scaled latents without noise, any shape; what is free in them is never read.
+        known: Scaled latents without noise, any shape; what is free in them is a guess.
         is_free: Which latents are sampled, bool, broadcasts to the shape of `known`.
         noise: Unit noise of that shape, the same for all steps.
         is_noised: Whether the known latents are noised; clean ones suit `DDIM` and `LCM`, whose
             latents are not scaled by the noise.
+        is_guessed: Whether the free latents begin as the guess in `known`, noised as the first step
+            expects, and not as noise alone; with `DDIM` only.
 
     Source: Avrahami et al. 2023, "Blended Latent Diffusion", section 4.1.
     """
@@ -33,6 +35,7 @@ class HoldingSampler:
     is_free: Tensor
     noise: Tensor
     is_noised: bool = True
+    is_guessed: bool = False
 
     @property
     def timesteps(self) -> Tensor:
@@ -46,7 +49,8 @@ class HoldingSampler:
 
     def make_start(self) -> Tensor:
         """What the first latents are, once they are multiplied by `initial_scale`."""
-        return torch.where(self.is_free, self.noise, self._known_at(0) / self.initial_scale)
+        free = self._noised_at(0) / self.initial_scale if self.is_guessed else self.noise
+        return torch.where(self.is_free, free, self._known_at(0) / self.initial_scale)
 
     def scale_input(self, latents: Tensor, step: int) -> Tensor:
         """The latents as the network knows them."""
@@ -59,8 +63,10 @@ class HoldingSampler:
 
     def _known_at(self, step: int) -> Tensor:
         """The known latents as a step finds them."""
-        if not self.is_noised:
-            return self.known
+        return self._noised_at(step) if self.is_noised else self.known
+
+    def _noised_at(self, step: int) -> Tensor:
+        """The known latents with the noise of a step."""
         if isinstance(self.sampler, EulerAncestral):
             return self.known + self.sampler.sigmas[step].item() * self.noise
         signal = self.sampler.signals[step].item()

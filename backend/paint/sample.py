@@ -14,6 +14,7 @@ from ..config import PaintConfig
 from ..data import Camera, PaintedViews, PreparedImage
 from ..progress import Progress
 from .delight import LightRemover
+from .guess import SeenSurface, guess_views
 from .hold import HoldingSampler
 from .multiview import MultiviewNetwork, paint_latents
 from .schedule import DDIM, LCM, EulerAncestral, NoiseConfig
@@ -66,8 +67,8 @@ class PaintDefaults:
         reference_size: Edge of the reference pictures, pixels.
         supersample: Rendered pixels per pixel and axis of the geometry maps.
         is_corner_aligned: Whether the outermost pixel centres of views lie on their borders.
-        is_told_known: The network was trained to continue known parts that it sees without noise;
-            the background is always one.
+        is_told_known: The network was trained to continue known parts that it sees without noise,
+            the background among them, and to start from a guess of the rest.
     """
 
     steps: int
@@ -155,10 +156,13 @@ def paint_views(
     noise, kept = draw_noise(0), None
     if known is not None or defaults.is_told_known:
         kept = _Kept.read(known, silhouette)
-        latents = _encode(networks, kept.picture.permute(0, 3, 1, 2)).float()
+        is_told, picture = defaults.is_told_known, kept.picture.permute(0, 3, 1, 2)
+        if is_told:
+            picture = _guess_free(kept, references, maps, geometry)
+        latents = _encode(networks, picture).float()
         is_free = _free_cells(kept.is_free, latents)
         sampler = HoldingSampler(
-            sampler, latents, is_free, noise, is_noised=not defaults.is_told_known
+            sampler, latents, is_free, noise, is_noised=not is_told, is_guessed=is_told
         )
         noise = sampler.make_start()
     latents = paint_latents(
@@ -211,6 +215,27 @@ class _Kept:
         colour = _resize(spread, size).permute(0, 2, 3, 1)  # [V, S, S, 3]
         is_free = silhouette & ~_resize_mask(mask, size)
         return cls(torch.where(is_white, 1.0, colour), is_free)
+
+
+def _guess_free(
+    kept: _Kept, references: PreparedImage, maps: GeometryMaps, latents: Tensor
+) -> Tensor:
+    """What is known of the views, `[V, 3, S, S]`, its free part guessed from it, over white.
+
+    Only cells of the latents that are known entirely are read, as in training.
+    """
+    size = kept.is_free.shape[-1]
+    normal, position = (_resize(part, size)[None] for part in (maps.normal, maps.position))
+    alpha = _resize(maps.alpha[..., None], size)  # [V, 1, S, S]
+    surface = SeenSurface(normal, position, alpha[None, :, 0] > 0.5)
+    factor = size // latents.shape[-1]
+    is_known = functional.max_pool2d(kept.is_free[:, None].float(), factor)[:, 0] == 0
+    pixels = torch.from_numpy(references.pixels).to(alpha.device)  # [R, H, W, 4]
+    opacity = pixels[..., 3:]
+    mean = (pixels[..., :3] * opacity).sum((0, 1, 2)) / opacity.sum().clamp(min=1e-6)
+    colour = kept.picture.permute(0, 3, 1, 2)[None]
+    guess = guess_views(surface, colour, is_known[None], mean[None])[0]
+    return guess * alpha + 1 - alpha
 
 
 @dataclass(frozen=True, slots=True)

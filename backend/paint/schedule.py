@@ -38,6 +38,8 @@ class NoiseConfig:
             from the data's end, or from the noise's end.
         steps_offset: Added to each timestep if the spacing is "leading".
         rescale_betas_zero_snr: Scale the table so that its last entry holds no signal.
+        start_share: Where sampling begins, in 0..1 of the timesteps, if the spacing is "trailing":
+            1 with noise alone, less with a guess that is noised so far. Not a published name.
     """
 
     num_train_timesteps: int = 1000
@@ -48,6 +50,7 @@ class NoiseConfig:
     timestep_spacing: Spacing = "linspace"
     steps_offset: int = 0
     rescale_betas_zero_snr: bool = False
+    start_share: float = 1.0
 
     @classmethod
     def from_published(cls, values: Mapping[str, Any]) -> "NoiseConfig":
@@ -96,20 +99,21 @@ def make_timesteps(config: NoiseConfig, steps: int) -> Tensor:
         steps: S, 1..T.
 
     Returns:
-        `[S]` float64, falling; whole numbers unless the spacing is "linspace".
+        `[S]` float64, falling from the start; whole numbers unless the spacing is "linspace".
 
     Raises:
         ValueError: The number of steps is out of range.
 
     Source: Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
-    table 2.
+    table 2; Meng et al. 2022, "SDEdit", section 3 (a start between noise and data).
     """
     total = config.num_train_timesteps
     if not 1 <= steps <= total:
         raise ValueError(f"{steps} steps are not in 1..{total}")
     count = torch.arange(steps, dtype=torch.float64)  # [S]
     if config.timestep_spacing == "trailing":
-        return (total - count * (total / steps)).round() - 1
+        begin = round(total * config.start_share)
+        return (begin - count * (begin / steps)).round() - 1
     if config.timestep_spacing == "leading":
         return count.flip(0) * (total // steps) + config.steps_offset
     return torch.linspace(0, total - 1, steps, dtype=torch.float64).flip(0)

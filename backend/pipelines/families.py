@@ -71,7 +71,12 @@ PAINT_DEFAULTS: dict[str, PaintDefaults] = {
         steps=1,
         guidance=1.0,
         sampler="ddim",
-        noise=replace(_TRAILING, prediction_type="v_prediction", rescale_betas_zero_snr=True),
+        noise=replace(
+            _TRAILING,
+            prediction_type="v_prediction",
+            rescale_betas_zero_snr=True,
+            start_share=0.1,
+        ),
         view_size=256,
         reference_size=256,
         supersample=2,

@@ -18,7 +18,7 @@ from training import export_paint, paint
 from training.checkpoints import load_shards
 from training.paint import PaintTraining
 from training.paint_autoencoder import AutoencoderTraining
-from training.paint_latents import KnownParts, draw_known, find_free
+from training.paint_latents import KnownParts, draw_known, encode_entries, find_free
 
 AUTOENCODER = AutoencoderConfig(
     block_out_channels=(8, 8, 16), layers_per_block=1, norm_num_groups=4
@@ -87,7 +87,7 @@ def test_a_run_writes_networks_that_load_and_a_log_with_measures(finished):
     assert config.scaling_factor != 1
     rows = [json.loads(line) for line in (out / "paint_log.jsonl").read_text().splitlines()]
     measured = [row for row in rows if "psnr_back" in row]
-    assert {tuple(row["settings"]) for row in measured} >= {(1, None, False), (4, 1.5, True)}
+    assert {tuple(row["settings"]) for row in measured} >= {(1, None, False), (1, 1.5, True), (0, None, True)}
     assert all(0 < row["psnr"] < 60 for row in measured)
     assert (out / "paint_sheet.png").stat().st_size > 1000
 
@@ -146,6 +146,36 @@ def test_what_is_not_known_of_the_object_is_painted_with_its_neighbours():
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[3:6, 3:7] = True
     assert torch.equal(free, expected)
+
+
+@pytest.mark.parametrize("variants", [0, 2])
+def test_what_is_given_tells_nothing_of_the_colours_that_are_not_known(
+    variants, props_folder, finished, tmp_path
+):
+    run, _, out = finished
+    arguments_ = arguments(props_folder, tmp_path, autoencoder=out)
+    config = replace(TRAINING.known, nothing_chance=0.3)
+
+    def encode(change):
+        generator = torch.Generator().manual_seed(3)
+        entries = paint.make_entries(arguments_, "train", TRAINING, generator)
+        entries.colour[..., :3] = change(entries)
+        return encode_entries(run.autoencoder, entries, variants, config, generator)
+
+    plain = encode(lambda entries: entries.colour[..., :3])
+    factor = 32 // plain.known.shape[-1]
+    # What no choice of known parts holds, since it varies with the variant.
+    hidden = ~plain.known.any(1).repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    assert hidden.any() and plain.known.any()
+
+    def invert(entries):
+        colour = entries.colour[..., :3]
+        return torch.where(hidden[..., None], 255 - colour, colour)
+
+    changed = encode(invert)
+    assert torch.equal(plain.known, changed.known)
+    assert torch.equal(plain.given, changed.given)
+    assert not torch.equal(plain.clean, changed.clean)
 
 
 def test_objects_know_what_one_or_both_references_show_or_nothing():
