@@ -90,3 +90,17 @@ def test_a_network_may_be_told_the_known_part_without_noise(kind):
     assert all(torch.equal(x[..., 32:], sampler.known[..., 32:]) for x in shown)
     assert shown[0][..., :32].std() == pytest.approx(1, abs=0.05)
     assert torch.equal(out[..., 32:], sampler.known[..., 32:])
+
+
+def test_a_guess_is_where_the_free_part_begins_as_noisy_as_the_first_step_expects():
+    config = replace(CONFIG, start_share=0.1)
+    plain = holding(DDIM)
+    sampler = replace(
+        plain, sampler=DDIM.make(config, 3), is_noised=False, is_guessed=True, noise=plain.noise
+    )
+    start, signal = sampler.make_start(), sampler.sampler.signals[0].item()
+    assert sampler.timesteps[0] == 99
+    expected = signal**0.5 * sampler.known + (1 - signal) ** 0.5 * sampler.noise
+    assert torch.allclose(start[..., :32], expected[..., :32])
+    assert torch.equal(start[..., 32:], sampler.known[..., 32:])
+    assert start[..., :32].mean() == pytest.approx(1.5 * signal**0.5, abs=0.02)

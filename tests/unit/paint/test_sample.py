@@ -215,3 +215,25 @@ def test_a_model_that_is_told_what_is_known_sees_it_clean_and_the_background_alw
     for call in alone.calls:
         assert torch.allclose(call["sample"][0, :, :, 0, 0], torch.tensor(1.0))
         assert not torch.allclose(call["sample"][0, 0, :, *middle], blue * 2 - 1, atol=0.05)
+
+
+def test_a_network_that_is_told_what_is_known_starts_from_a_guess_made_of_it():
+    maps, blue = make_maps(), torch.tensor([0.1, 0.2, 0.9])
+    colour = torch.rand(VIEWS, SIZE, SIZE, 3)
+    mask = maps.alpha > 0.5
+    mask[1:] = False
+    colour[0] = blue
+    known = PaintedViews(tuple(make_cameras()), colour, (1.0,) * VIEWS, mask)
+    noise = replace(NOISE, start_share=0.001)  # hardly any noise, so the start can be read
+    shown = []
+    for other in (colour, torch.where(mask[..., None], colour, 1 - colour)):
+        painter = MeanPainter()
+        paint(
+            painter, maps, known=replace(known, colour=other), sampler="ddim", noise=noise,
+            is_told_known=True,
+        )  # fmt: skip
+        shown.append(painter.calls[0]["sample"][-1] / 2 + 0.5)  # [V, C, h, w]
+    assert torch.equal(*shown)  # hidden colours are never read
+    inner = shown[0][1, :, 3:5, 3:5].mean((1, 2))
+    assert (inner - blue).abs().max() < 0.05
+    assert (shown[0][:, :, 0, 0] - 1).abs().max() < 0.1  # the background is white

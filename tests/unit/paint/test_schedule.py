@@ -137,6 +137,12 @@ def test_spacings_by_hand() -> None:
     assert len(make_lcm_timesteps(CONFIG, 7)) == 7
 
 
+def test_a_later_start_spaces_the_steps_over_what_is_left() -> None:
+    config = NoiseConfig(timestep_spacing="trailing", start_share=0.1)
+    assert make_timesteps(config, 1).tolist() == [99]
+    assert make_timesteps(config, 4).tolist() == [99, 74, 49, 24]
+
+
 @pytest.mark.parametrize("kind", ["linear", "scaled_linear"])
 def test_signal_falls_from_nearly_all_to_nearly_none(kind) -> None:
     table = make_signal_table(NoiseConfig(beta_schedule=kind))

@@ -87,7 +87,11 @@ def test_a_run_writes_networks_that_load_and_a_log_with_measures(finished):
     assert config.scaling_factor != 1
     rows = [json.loads(line) for line in (out / "paint_log.jsonl").read_text().splitlines()]
     measured = [row for row in rows if "psnr_back" in row]
-    assert {tuple(row["settings"]) for row in measured} >= {(1, None, False), (1, 1.5, True), (0, None, True)}
+    assert {tuple(row["settings"]) for row in measured} >= {
+        (1, None, False),
+        (1, 1.5, True),
+        (0, None, True),
+    }
     assert all(0 < row["psnr"] < 60 for row in measured)
     assert (out / "paint_sheet.png").stat().st_size > 1000
 
