@@ -127,7 +127,8 @@ def _put(values: Tensor, place: Tensor, is_wanted: Tensor, rows: Tensor) -> Tens
 def _ask(target: Tensor, source: Tensor, share: Tensor) -> Tensor:
     """Colours `[B, M, 3]` of features `[B, M, 6]`, from cells `[B, V, 9, h, w]` and their weight.
 
-    Features are centred. A Gaussian kernel is attention whose keys carry half their squared length as a bias.
+    Features are centred. A Gaussian kernel is attention whose keys carry half their squared
+    length as a bias.
     """
     rows = source.movedim(2, -1).flatten(1, 3)  # [B, K, 9]
     weight = share.flatten(1)  # [B, K]
