@@ -21,10 +21,12 @@ STEM = "maquette-mini-paint"
 
 
 def join_painting_states(run: Path) -> dict[str, torch.Tensor]:
-    """Autoencoder and multi-view network of a run of `training.paint`, under their prefixes."""
+    """What a run of `training.paint` holds, under its prefixes: autoencoder, guess, network."""
     state = load_shards(run, "paint")  # its names start with `unet.` and `unet_dual.`
-    autoencoder = load_shards(run, "autoencoder")
-    return state | {f"vae.{name}": tensor for name, tensor in autoencoder.items()}
+    for prefix, stem in (("vae", "autoencoder"), ("guess", "guess")):
+        part = load_shards(run, stem)
+        state |= {f"{prefix}.{name}": tensor for name, tensor in part.items()}
+    return state
 
 
 def export_paint(run: Path, out: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from backend.models.hunyuan3d_paint.config import VARIANTS
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+from backend.models.maquette.colour_guess import ColourGuess
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.models.stable_diffusion.config import AUTOENCODER_VARIANTS, AutoencoderConfig
 from backend.paint.schedule import NoiseConfig, make_signal_table
@@ -132,7 +133,6 @@ class Run:
         self.begin = time.perf_counter()
         self.device = torch.device(args.device)
         torch.manual_seed(config.seed)
-        torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = self.is_cuda
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.cpu_generator = torch.Generator().manual_seed(config.seed)
@@ -142,13 +142,19 @@ class Run:
         self.log.write(event="rendered", entries=len(self.entries), seconds=self.seconds)
         self.autoencoder = self.make_autoencoder()
         self.autoencoder.requires_grad_(False)
+        guesser = ColourGuess().to(self.device)
+        if args.guess:
+            guesser.load_state_dict(load_shards(args.guess, "guess"))
+        save_shards(guesser.state_dict(), args.out, "guess")
         self.latents = encode_entries(
-            self.autoencoder, self.entries, config.variants, config.known, self.generator
+            self.autoencoder, guesser, self.entries, config.variants, config.known, self.generator
         )
         del self.entries
         self.held_latents = encode_entries(
-            self.autoencoder, self.held_out, 0, config.known, self.generator
+            self.autoencoder, guesser, self.held_out, 0, config.known, self.generator
         )
+        # Only now: the guess needs all digits.
+        torch.set_float32_matmul_precision("high")
         self.log.write(event="encoded", seconds=self.seconds)
         network = MultiviewUNet(VARIANTS[NAME]).to(self.device)
         if args.resume:
@@ -348,6 +354,7 @@ def main() -> None:
     parser.add_argument("--autoencoder", type=Path, help="folder of an autoencoder trained before")
     parser.add_argument("--autoencoder-seconds", type=float, help="wall time of its training")
     parser.add_argument("--resume", type=Path, help="folder with the shards of an earlier run")
+    parser.add_argument("--guess", type=Path, help="folder of `training.guess`; else unfitted")
     parser.add_argument("--config", type=Path, help="JSON overlay of PaintTraining")
     parser.add_argument("--seconds", type=float, help="wall time of the run, set-up included")
     parser.add_argument("--device", default="cuda")

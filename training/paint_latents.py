@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from backend.models.maquette.colour_guess import ColourGuess
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.paint.guess import SeenSurface, guess_views
 from training.loop import autocast
@@ -91,6 +92,7 @@ class _Coloured:
 @torch.no_grad()
 def encode_entries(
     autoencoder: Autoencoder,
+    guesser: ColourGuess,
     entries: PaintEntries,
     variants: int,
     config: KnownParts,
@@ -100,6 +102,7 @@ def encode_entries(
 
     Args:
         autoencoder: Encodes.
+        guesser: Guesses what is not known.
         entries: E objects.
         variants: Colours and lights K of each, and as many choices of what is known; 0: colours as
             they are, once with what the first reference shows known, once with nothing (K = 2).
@@ -115,7 +118,7 @@ def encode_entries(
             if variants
             else _as_they_are(entries, again, generator)
         )
-        given = _guess_unknown(entries, again, made)
+        given = guess_unknown(guesser, entries, again, made)
         views = [encode(over_white(colour)) for colour in (made.colour, given)]  # [B*K, W, C, h, w]
         picture = encode(flat_over_white(made.picture))  # [B*K, C, h, w]
         maps = [encode(map_to_network(x[part])) for x in (entries.normal, entries.position)]
@@ -161,14 +164,16 @@ def _as_they_are(entries: PaintEntries, rows: Tensor, generator: torch.Generator
     return _Coloured(entries.colour[rows].float() / 255, lit, known)
 
 
-def _guess_unknown(entries: PaintEntries, rows: Tensor, made: _Coloured) -> Tensor:
+def guess_unknown(
+    guesser: ColourGuess, entries: PaintEntries, rows: Tensor, made: _Coloured
+) -> Tensor:
     """The colours `[B, W, H, H, 4]` with what is unknown guessed, by the product's own rule."""
     normal, position = (
         maps[rows].movedim(-1, 2).float() / 255 for maps in (entries.normal, entries.position)
     )
     surface = SeenSurface(normal, position, made.colour[..., 3] > 0.5)
     guess = guess_views(
-        surface, made.colour[..., :3].movedim(-1, 2), made.known, mean_colour(made.picture)
+        guesser, surface, made.colour[..., :3].movedim(-1, 2), made.known, mean_colour(made.picture)
     )
     return torch.cat([guess.movedim(2, -1), made.colour[..., 3:]], -1)
 

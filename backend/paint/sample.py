@@ -14,7 +14,7 @@ from ..config import PaintConfig
 from ..data import Camera, PaintedViews, PreparedImage
 from ..progress import Progress
 from .delight import LightRemover
-from .guess import SeenSurface, guess_views
+from .guess import ColourGuesser, SeenSurface, guess_views
 from .hold import HoldingSampler
 from .multiview import MultiviewNetwork, paint_latents
 from .schedule import DDIM, LCM, EulerAncestral, NoiseConfig
@@ -69,6 +69,7 @@ class PaintDefaults:
         is_corner_aligned: Whether the outermost pixel centres of views lie on their borders.
         is_told_known: The network was trained to continue known parts that it sees without noise,
             the background among them, and to start from a guess of the rest.
+        guess_weight: Share of that guess in the result, beside what the network paints; 0..1.
     """
 
     steps: int
@@ -80,6 +81,7 @@ class PaintDefaults:
     supersample: int = 4
     is_corner_aligned: bool = True
     is_told_known: bool = False
+    guess_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class PaintNetworks:
         label_camera: Azimuth and elevation in degrees -> the network's label of that direction.
         defaults: How the model wants to be used.
         light_remover: Prepares the references, or None.
+        guesser: Of colours that are not known; needed if the network starts from a guess.
         dtype: Of weights and activations.
     """
 
@@ -100,6 +103,7 @@ class PaintNetworks:
     label_camera: Callable[[float, float], int]
     defaults: PaintDefaults
     light_remover: LightRemover | None = None
+    guesser: ColourGuesser | None = None
     dtype: torch.dtype = torch.float32
 
 
@@ -153,13 +157,13 @@ def paint_views(
         return torch.randn(shape, generator=generator).to(device)
 
     sampler = SAMPLERS[defaults.sampler].make(defaults.noise, config.paint_steps or defaults.steps)
-    noise, kept = draw_noise(0), None
+    noise, kept, guess = draw_noise(0), None, None
     if known is not None or defaults.is_told_known:
         kept = _Kept.read(known, silhouette)
-        is_told, picture = defaults.is_told_known, kept.picture.permute(0, 3, 1, 2)
+        is_told, guess = defaults.is_told_known, kept.picture
         if is_told:
-            picture = _guess_free(kept, references, maps, geometry)
-        latents = _encode(networks, picture).float()
+            guess = _guess_free(networks, kept, references, maps, geometry)
+        latents = _encode(networks, guess.permute(0, 3, 1, 2)).float()
         is_free = _free_cells(kept.is_free, latents)
         sampler = HoldingSampler(
             sampler, latents, is_free, noise, is_noised=not is_told, is_guessed=is_told
@@ -177,6 +181,9 @@ def paint_views(
         lambda done, _: progress.step(done, len(sampler.timesteps)),
     )
     colour = _decode(networks, latents, kept)
+    if kept is not None and guess is not None and defaults.is_told_known:
+        mixed = torch.lerp(colour, guess, defaults.guess_weight)
+        colour = torch.where(kept.is_free[..., None], mixed, colour)
     return PaintedViews(tuple(cameras), colour, weights, silhouette)
 
 
@@ -218,12 +225,18 @@ class _Kept:
 
 
 def _guess_free(
-    kept: _Kept, references: PreparedImage, maps: GeometryMaps, latents: Tensor
+    networks: PaintNetworks,
+    kept: _Kept,
+    references: PreparedImage,
+    maps: GeometryMaps,
+    latents: Tensor,
 ) -> Tensor:
-    """What is known of the views, `[V, 3, S, S]`, its free part guessed from it, over white.
+    """What is known of the views, `[V, S, S, 3]`, its free part guessed from it, over white.
 
     Only cells of the latents that are known entirely are read, as in training.
     """
+    if networks.guesser is None:
+        raise ValueError("a network that starts from a guess needs a guesser")
     size = kept.is_free.shape[-1]
     normal, position = (_resize(part, size)[None] for part in (maps.normal, maps.position))
     alpha = _resize(maps.alpha[..., None], size)  # [V, 1, S, S]
@@ -234,8 +247,8 @@ def _guess_free(
     opacity = pixels[..., 3:]
     mean = (pixels[..., :3] * opacity).sum((0, 1, 2)) / opacity.sum().clamp(min=1e-6)
     colour = kept.picture.permute(0, 3, 1, 2)[None]
-    guess = guess_views(surface, colour, is_known[None], mean[None])[0]
-    return guess * alpha + 1 - alpha
+    guess = guess_views(networks.guesser, surface, colour, is_known[None], mean[None])[0]
+    return (guess * alpha + 1 - alpha).permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True, slots=True)

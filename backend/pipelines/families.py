@@ -25,6 +25,7 @@ from ..models.hunyuan3d.denoiser21 import Denoiser21
 from ..models.hunyuan3d.shape_vae import ShapeVAE
 from ..models.hunyuan3d_paint.config import VARIANTS, MultiviewUNetConfig, camera_label
 from ..models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+from ..models.maquette.colour_guess import ColourGuess
 from ..models.stable_diffusion.autoencoder import Autoencoder
 from ..models.stable_diffusion.checkpoint import drop_position_ids, rename_autoencoder
 from ..models.stable_diffusion.config import (
@@ -226,8 +227,11 @@ def load_paint_networks(
         autoencoder = _fill(
             lambda: Autoencoder(AUTOENCODER_VARIANTS[name]), state, "vae", device, dtype
         )
+        # In float32: distances on the maps are finer than half precision.
+        guesser = _fill(ColourGuess, state, "guess", device, torch.float32)
         unet = fill_network(build_empty(lambda: MultiviewUNet(VARIANTS[name])), state, dtype)
-        return _join(autoencoder, unet.to(device), PAINT_DEFAULTS[name], None, dtype)
+        painting = _join(autoencoder, unet.to(device), PAINT_DEFAULTS[name], None, dtype)
+        return replace(painting, guesser=guesser)
     source = find_weights(entry, folder)
     defaults = replace(PAINT_DEFAULTS[name], noise=_read_noise(source, is_trailing=True))
     autoencoder = _load_autoencoder(source / "vae", device, dtype)
@@ -250,7 +254,7 @@ def _join(
     remover: LightRemover | None,
     dtype: torch.dtype,
 ) -> PaintNetworks:
-    return PaintNetworks(autoencoder, unet, nearest_camera_label, defaults, remover, dtype)
+    return PaintNetworks(autoencoder, unet, nearest_camera_label, defaults, remover, dtype=dtype)
 
 
 def _load_multiview(

@@ -226,7 +226,7 @@ AUTOENCODER_VARIANTS: dict[str, AutoencoderConfig] = {
         block_out_channels=(32, 64, 128),
         layers_per_block=1,
         norm_num_groups=8,
-        scaling_factor=0.47250065849676126,
+        scaling_factor=0.5542216551628079,
     ),
 }
 TEXT_ENCODER_VARIANTS: dict[str, TextEncoderConfig] = {"hunyuan3d-delight-2": TextEncoderConfig()}

@@ -11,6 +11,7 @@ from torch.nn import functional
 from backend.config import PaintConfig
 from backend.data import Camera, PaintedViews, PreparedImage
 from backend.errors import CancelledError
+from backend.models.maquette.colour_guess import ColourGuess
 from backend.paint.sample import PaintDefaults, PaintNetworks, paint_views, view_angles
 from backend.progress import Progress, Report
 from backend.render.camera import camera_axes
@@ -28,6 +29,7 @@ def make_networks(painter: MeanPainter, **changes) -> PaintNetworks:
         painter,
         lambda azimuth, elevation: round(azimuth) % 360 + 1000 * round(elevation),
         replace(defaults, **changes),
+        guesser=ColourGuess(),
     )
 
 
@@ -237,3 +239,22 @@ def test_a_network_that_is_told_what_is_known_starts_from_a_guess_made_of_it():
     inner = shown[0][1, :, 3:5, 3:5].mean((1, 2))
     assert (inner - blue).abs().max() < 0.05
     assert (shown[0][:, :, 0, 0] - 1).abs().max() < 0.1  # the background is white
+
+
+def test_what_is_painted_keeps_the_share_of_the_guess_that_the_model_asks_for():
+    maps, blue = make_maps(), torch.tensor([0.1, 0.2, 0.9])
+    mask = maps.alpha > 0.5
+    mask[1:] = False
+    colour = blue.expand(VIEWS, SIZE, SIZE, 3)
+    known = PaintedViews(tuple(make_cameras()), colour, (1.0,) * VIEWS, mask)
+    noise = replace(NOISE, start_share=0.1)
+    shown = [
+        paint(
+            maps=maps, known=known, sampler="ddim", noise=noise, is_told_known=True,
+            guess_weight=weight,
+        ).colour[1, 6:10, 6:10]
+        for weight in (0.0, 0.25, 1.0)
+    ]  # fmt: skip
+    assert (shown[0].mean((0, 1)) - torch.tensor(RED)).abs().max() < 0.05
+    assert (shown[2].mean((0, 1)) - blue).abs().max() < 0.05
+    assert torch.allclose(shown[1], torch.lerp(shown[0], shown[2], 0.25), atol=1e-5)

@@ -10,6 +10,7 @@ import torch
 
 from backend.models.hunyuan3d_paint.config import MultiviewUNetConfig
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+from backend.models.maquette.colour_guess import ColourGuess
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.models.stable_diffusion.config import AutoencoderConfig, UNetConfig
 from backend.weights.load import read_shards, take_part, widen_state
@@ -54,7 +55,7 @@ def tiny_networks():
 def arguments(props, out, **changes):
     values = {
         "props": props, "out": out, "autoencoder": None, "autoencoder_seconds": None,
-        "resume": None, "seconds": None, "device": "cpu", "limit": 2, "every": 1,
+        "resume": None, "guess": None, "seconds": None, "device": "cpu", "limit": 2, "every": 1,
         "evaluate_every": 100, "check_count": 1, "graph": False,
     }  # fmt: skip
     return argparse.Namespace(**{**values, **changes})
@@ -125,6 +126,7 @@ def test_the_export_holds_both_networks_under_their_prefixes(finished, tmp_path,
     export_paint.export_paint(out, tmp_path)
     state = widen_state(read_shards(tmp_path, export_paint.STEM))
     Autoencoder(run.autoencoder.config).load_state_dict(take_part(state, "vae"))
+    ColourGuess().load_state_dict(take_part(state, "guess"))
     network = MultiviewUNet(UNET)
     network.load_state_dict(state)
     exact = load_shards(out, "paint")
@@ -164,7 +166,7 @@ def test_what_is_given_tells_nothing_of_the_colours_that_are_not_known(
         generator = torch.Generator().manual_seed(3)
         entries = paint.make_entries(arguments_, "train", TRAINING, generator)
         entries.colour[..., :3] = change(entries)
-        return encode_entries(run.autoencoder, entries, variants, config, generator)
+        return encode_entries(run.autoencoder, ColourGuess(), entries, variants, config, generator)
 
     plain = encode(lambda entries: entries.colour[..., :3])
     factor = 32 // plain.known.shape[-1]
