@@ -22,7 +22,7 @@ _SIDES = 6
 """Main directions of a normal: +x, -x, +y, -y, +z, -z."""
 _LEVELS_BY_SIDE = 3
 """Levels on which the two sides of a thin wall stay apart; coarser ones join what is near."""
-_FEWEST_CELLS = 256
+_FEWEST_CELLS = 64
 
 
 @dataclass(frozen=True, slots=True)

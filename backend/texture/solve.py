@@ -8,8 +8,10 @@ import torch
 from .cells import Cells, Pyramid, group_sum
 
 _DAMPING = 0.8
+_MOST_DENSE = 256
+"""Cells of a level that is solved with a dense matrix."""
 _DOUBLINGS = 10
-"""The coarsest level is relaxed 2 to this power times."""
+"""That level is relaxed 2 to this power times."""
 _ROUNDING = 1e-6
 """A residual this small against its terms is rounding."""
 
@@ -71,13 +73,17 @@ def solve_screened(
 
 
 def _restrict(pyramid: Pyramid, screen: torch.Tensor) -> list[_System]:
-    """The same equations on every level; a sheet's conductances do not depend on the cell size."""
+    """The same equations on every level down to one that is solved densely.
+
+    A sheet's conductances do not depend on the cell size.
+    """
     systems = []
     for cells, coarser in zip(pyramid.levels, (*pyramid.levels[1:], None), strict=True):
         diagonal = (cells.degree + screen).clamp(min=1e-12)  # [C, 1]
         systems.append(_System(cells, screen, diagonal, 1 / diagonal))
-        if coarser is not None:
-            screen = group_sum(screen, cells.parent, len(coarser.key))
+        if coarser is None or len(cells.key) <= _MOST_DENSE:
+            break
+        screen = group_sum(screen, cells.parent, len(coarser.key))
     return systems
 
 
