@@ -16,13 +16,15 @@ from .colour import linear_to_srgb, srgb_to_linear
 from .fill import Sight, fill_unseen
 from .match import match_views
 from .pad import pad_texture
-from .project import Trust, ViewMap, look_up, map_view, sample_nearest, sample_sharp
+from .project import Trust, ViewMap, look_up, map_views, sample_nearest, sample_sharp
 
 _STEPS = 6
 _CELL_TEXELS = 3.0
 """Edge of a finest cell in texels."""
 _DETAIL = 0.03
 """Spread of a difference within a cell, in sRGB values, from which on it is not of colour alone."""
+_PIXELS_GPU = 1 << 23
+"""Pixels of views that a GPU works on at a time; a processor's cache holds one view at most."""
 _NO_GAIN = 1e-3
 _NUM_PROBES = 50_000
 _INVISIBLE = 2e-4
@@ -110,12 +112,15 @@ def _computing_device(device: torch.device) -> torch.device:
 
 
 def _map_views(surface: Surface, painted: PaintedViews, trust: Trust) -> list[ViewMap]:
-    """Rasterise the mesh from every view."""
-    masks = [None] * len(painted.cameras) if painted.mask is None else painted.mask
-    return [
-        map_view(surface, camera, colour, mask, trust)
-        for camera, colour, mask in zip(painted.cameras, painted.colour, masks, strict=True)
-    ]
+    """Rasterise the mesh from every view, some views at a time."""
+    most = _PIXELS_GPU if surface.corners.device.type == "cuda" else 0
+    at_a_time = max(1, most // painted.colour.shape[1] ** 2)
+    views: list[ViewMap] = []
+    for start in range(0, len(painted.cameras), at_a_time):
+        part = slice(start, start + at_a_time)
+        mask = None if painted.mask is None else painted.mask[part]
+        views += map_views(surface, painted.cameras[part], painted.colour[part], mask, trust)
+    return views
 
 
 def _with_gain(view: ViewMap, gain: torch.Tensor) -> ViewMap:

@@ -4,7 +4,7 @@ import torch
 
 from backend.texture.atlas import load_surface
 from backend.texture.edges import measure_bleeding
-from backend.texture.project import Trust, map_view
+from backend.texture.project import Trust, map_views
 from tests.unit.texture.scenes import CPU, box, flat, join, look, paint
 
 TRUST = Trust(4.0, 0.2, 4.0)
@@ -12,7 +12,7 @@ TRUST = Trust(4.0, 0.2, 4.0)
 
 def view_of(mesh, camera, size=128):
     painted = paint(mesh, (camera,), flat(0.2, 0.3, 0.6), size)
-    return map_view(load_surface(mesh, CPU), camera, painted.colour[0], None, TRUST)
+    return map_views(load_surface(mesh, CPU), (camera,), painted.colour, None, TRUST)[0]
 
 
 def test_only_outlines_are_edges_of_a_box_seen_aslant_and_its_ridges_are_creases():
@@ -47,9 +47,9 @@ def test_bleeding_is_measured_in_pixels(moved):
     for axis in (0, 1):
         for step in (moved, -moved):
             shrunk = torch.maximum(shrunk, painted.colour[0].roll(step, axis))
-    assert measure_bleeding(shrunk, triangle, 4.0) == moved
+    assert measure_bleeding(shrunk[None], triangle[None], 4.0) == [moved]
 
 
 def test_object_of_the_background_colour_counts_as_clean():
     triangle = view_of(box(), look(0, 0), 64).triangle
-    assert measure_bleeding(torch.ones(64, 64, 3), triangle, 4.0) == 0
+    assert measure_bleeding(torch.ones(1, 64, 64, 3), triangle[None], 4.0) == [0]
