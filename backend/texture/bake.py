@@ -11,7 +11,7 @@ from ..data import Mesh, PaintedViews, Texture
 from ..progress import Progress
 from .atlas import Surface, Texels, find_texels, load_surface
 from .blend import choose_views, find_bands, level_seams, share_texels
-from .cells import Pyramid, build_pyramid, group_mean, group_sum, interpolate_cells
+from .cells import Pyramid, build_pyramid, group_mean, interpolate_cells
 from .colour import linear_to_srgb, srgb_to_linear
 from .fill import Sight, fill_unseen
 from .match import match_views
@@ -92,7 +92,7 @@ def bake_texture(
     evidence = _gather(views, surface, texels, pyramid, trust, painted.weights)
     progress.step(3, _STEPS)
     gains = match_views(evidence.probe, evidence.probe_quality, painted.weights)
-    views = [_with_gain(view, gain) for view, gain in zip(views, gains, strict=True)]
+    views = _with_gains(views, gains)
     evidence = replace(evidence, colour=evidence.colour * gains[:, None])
     colour, beyond, is_seen = _blend(
         views, surface, texels, pyramid, trust, evidence, painted.weights
@@ -123,11 +123,13 @@ def _map_views(surface: Surface, painted: PaintedViews, trust: Trust) -> list[Vi
     return views
 
 
-def _with_gain(view: ViewMap, gain: torch.Tensor) -> ViewMap:
-    """The view with its sRGB values multiplied."""
-    if bool(((gain - 1).abs() < _NO_GAIN).all()):
-        return view
-    return replace(view, light=srgb_to_linear(linear_to_srgb(view.light) * gain))
+def _with_gains(views: list[ViewMap], gains: torch.Tensor) -> list[ViewMap]:
+    """The views with their sRGB values multiplied by gains `[V, 3]`."""
+    has_gain = ((gains - 1).abs() >= _NO_GAIN).any(1).tolist()
+    return [
+        replace(view, light=srgb_to_linear(linear_to_srgb(view.light) * gain)) if changes else view
+        for view, gain, changes in zip(views, gains, has_gain, strict=True)
+    ]
 
 
 def _gather(
@@ -147,17 +149,15 @@ def _gather(
         lookup = look_up(view, surface, texels, trust)
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
         near = sample_nearest(view, lookup)
-        light, _ = group_mean(near, own, cell, count)
+        light, total = group_mean(near, own, cell, count)
         probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)[::stride]
         probes.append(linear_to_srgb(probe))
         is_strict[lookup.chosen] |= lookup.is_strict
-        is_exact[lookup.chosen] |= view.guard == 0
-        total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
-        qualities.append(
-            texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
-        )
-        strict = torch.zeros_like(qualities[-1])
-        strict[lookup.chosen] = own * lookup.is_strict
+        if view.guard == 0:
+            is_exact[lookup.chosen] = True
+        strict = torch.zeros_like(texels.point[:, 0])
+        qualities.append(strict.index_copy(0, lookup.chosen, own))
+        strict.index_copy_(0, lookup.chosen, own * lookup.is_strict)
         probe_qualities.append(strict[::stride])
         colours.append(linear_to_srgb(light))
         means.append(total / pyramid.levels[0].count)
@@ -180,37 +180,47 @@ def _blend(
     light, beyond = torch.zeros_like(texels.point), torch.zeros_like(texels.point)
     is_seen = torch.zeros(len(light), dtype=torch.bool, device=light.device)
     parts = share_texels(pyramid, shares, evidence.texel_quality, texels)
-    for view, (chosen, share) in zip(views, parts, strict=True):
-        lookup = look_up(view, surface, texels.take(chosen), trust)
-        chosen, share = chosen[lookup.chosen], share[lookup.chosen, None]
-        light[chosen] += sample_sharp(view, lookup) * share
-        beyond[chosen] = view.beyond.view(-1, 3)[lookup.nearest]
-        is_seen[chosen] = True
+    bands = find_bands(pyramid, shares)  # [C, V]
+    samples = []
+    for view, (chosen, share), meets in zip(views, parts, bands.T, strict=True):
+        is_band = meets[pyramid.cell]  # [N]
+        part = torch.zeros_like(light[:, 0]).index_copy_(0, chosen, share)  # [N]
+        asked = torch.nonzero(is_band | (part > 0)).squeeze(1)
+        lookup = look_up(view, surface, texels.take(asked), trust)
+        place, shown = asked[lookup.chosen], sample_sharp(view, lookup)
+        part = part[place]
+        light[place] += shown * part[:, None]
+        is_own = part > 0
+        is_seen[place] |= is_own
+        across = view.beyond.view(-1, 3)[lookup.nearest]
+        beyond[place] = torch.where(is_own[:, None], across, beyond[place])
+        rows = torch.nonzero(is_band[place]).squeeze(1)
+        samples.append(_Samples(place[rows], linear_to_srgb(shown[rows]), lookup.quality[rows]))
     colour = linear_to_srgb(light)
-    excess, support = _compare(views, surface, texels, pyramid, trust, shares, colour)
+    excess, support = _compare(samples, pyramid, colour)
     change = level_seams(pyramid, shares, excess, support, colour.new_tensor(weights))
     return (colour + _spread(pyramid, change, texels)).clamp(0, 1), beyond, is_seen
 
 
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """What a view shows in the bands: texels `[M]`, sRGB values `[M, 3]`, trust `[M]`."""
+
+    place: torch.Tensor
+    colour: torch.Tensor
+    quality: torch.Tensor
+
+
 def _compare(
-    views: list[ViewMap],
-    surface: Surface,
-    texels: Texels,
-    pyramid: Pyramid,
-    trust: Trust,
-    shares: torch.Tensor,
-    colour: torch.Tensor,
+    samples: list[_Samples], pyramid: Pyramid, colour: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Each view minus the blend by cell `[V, C, 3]`, and the trust in it `[V, C]`."""
-    bands = find_bands(pyramid, shares)  # [C, V]
     excess, support = [], []
-    for view, meets in zip(views, bands.T, strict=True):
-        asked = torch.nonzero(meets[pyramid.cell]).squeeze(1)
-        lookup = look_up(view, surface, texels.take(asked), trust)
-        place = asked[lookup.chosen]
-        gap = linear_to_srgb(sample_sharp(view, lookup)) - colour[place]  # [M, 3]
+    for part in samples:
+        gap = part.colour - colour[part.place]  # [M, 3]
         both = torch.cat([gap, gap.square()], 1)
-        mean, total = group_mean(both, lookup.quality, pyramid.cell[place], len(shares))
+        cell = pyramid.cell[part.place]
+        mean, total = group_mean(both, part.quality, cell, len(pyramid.levels[0].key))
         spread = (mean[:, 3:] - mean[:, :3].square()).sum(1).clamp(min=0)  # [C]
         excess.append(mean[:, :3])
         support.append(total / (1 + spread / _DETAIL**2).square())

@@ -42,6 +42,7 @@ class Cells:
         matrix: `[C, C]` sparse, the conductances.
         degree: `[C, 1]`, sum of a cell's conductances.
         parent: `[C]` int64, the cell of the next coarser level; empty on the coarsest.
+        children: `[C', C]` sparse, 1 at the cells of each of the next coarser level's.
     """
 
     key: torch.Tensor
@@ -53,6 +54,7 @@ class Cells:
     matrix: torch.Tensor
     degree: torch.Tensor
     parent: torch.Tensor
+    children: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def build_pyramid(texels: Texels, size: float) -> Pyramid:
             break
         key = _coarser(key, level + 1 < _LEVELS_BY_SIDE)
     linked = [
-        replace(cells, parent=owner) for cells, owner in zip(levels, owners[1:], strict=False)
+        replace(cells, parent=owner, children=_children(owner, len(coarser.key)))
+        for cells, coarser, owner in zip(levels, levels[1:], owners[1:], strict=False)
     ]
     return Pyramid((*linked, levels[-1]), owners[0], origin, size)
 
@@ -165,7 +168,7 @@ def _weigh_cells(
     alike = (cells.normal[cell] * normals[corner >> 3]).sum(1).clamp(min=0).square() + 1e-6
     rows = functional.pad(ends[7::8], (1, 0))  # [N + 1], where each place's weights begin
     shape = (len(place), len(cells.key))
-    return _sparse(rows, cell, alike * weight.flatten()[corner], shape)
+    return sparse_rows(rows, cell, alike * weight.flatten()[corner], shape)
 
 
 def _corners(device: torch.device) -> torch.Tensor:
@@ -174,10 +177,17 @@ def _corners(device: torch.device) -> torch.Tensor:
     return torch.stack([number & 1, number >> 1 & 1, number >> 2], 1)
 
 
-def _sparse(
+def sparse_rows(
     rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
 ) -> torch.Tensor:
-    """A sparse matrix in rows."""
+    """A sparse matrix.
+
+    Args:
+        rows: `[M + 1]` int64, where each row's values begin.
+        columns: `[E]` int64.
+        values: `[E]` float32.
+        shape: M rows and the number of columns.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "in beta state", on the user's terminal
         return torch.sparse_csr_tensor(rows, columns, values, shape)
@@ -228,9 +238,19 @@ def _make_cells(key: torch.Tensor, normal: torch.Tensor, count: torch.Tensor) ->
     pair, order = torch.sort(torch.cat([first * size + second, second * size + first]))
     first, second, conductance = pair // size, pair % size, conductance.repeat(2)[order]
     starts = torch.searchsorted(first, torch.arange(size + 1, device=key.device))  # [C + 1]
-    matrix = _sparse(starts, second, conductance, (size, size))
+    matrix = sparse_rows(starts, second, conductance, (size, size))
     degree = matrix @ torch.ones(size, 1, device=key.device)
-    return Cells(key, normal, count, first, second, conductance, matrix, degree, key.new_zeros(0))
+    none = key.new_zeros(0)
+    children = sparse_rows(key.new_zeros(1), none, degree.new_zeros(0), (0, size))
+    return Cells(key, normal, count, first, second, conductance, matrix, degree, none, children)
+
+
+def _children(parent: torch.Tensor, count: int) -> torch.Tensor:
+    """The matrix `[C', C]` that sums up the cells of each parent."""
+    ordered, cell = torch.sort(parent, stable=True)
+    starts = torch.searchsorted(ordered, torch.arange(count + 1, device=cell.device))
+    ones = torch.ones(len(cell), device=cell.device)
+    return sparse_rows(starts, cell, ones, (count, len(cell)))
 
 
 def _find_links(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -39,15 +39,19 @@ def match_views(
     clear = (colour > _DARKEST).all(2) & (colour < _BRIGHTEST).all(2)  # [V, C]
     clear &= quality > _LEAST_FACING_SHARE * quality.amax(1, keepdim=True)
     logs = colour.clamp(min=1e-4).log()  # [V, C, 3]
+    overlap = (clear.float() @ clear.float().T).tolist()  # exact, the counts are small integers
+    pairs = itertools.combinations(range(num_views), 2)
+    pairs = [(a, b) for a, b in pairs if overlap[a][b] >= _FEWEST_TEXELS]
+    ratios = []
+    for a, b in pairs:
+        both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
+        weight = (quality[a, both] * quality[b, both]).sqrt()
+        ratios.append(_robust_ratio(logs[b, both] - logs[a, both], weight))  # [2, 3]
     matrix = torch.eye(num_views, dtype=torch.float64).repeat(3, 1, 1) * _PRIOR_CELLS
     target = torch.zeros(3, num_views, dtype=torch.float64)
-    for a, b in itertools.combinations(range(num_views), 2):
-        both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
-        if len(both) < _FEWEST_TEXELS:
-            continue
-        weight = (quality[a, both] * quality[b, both]).sqrt()
-        ratio, spread = _robust_ratio(logs[b, both] - logs[a, both], weight)  # [3] each
-        trust = len(both) / (1 + (spread / _LARGE_SPREAD) ** 2)
+    found = torch.stack(ratios).double().cpu() if ratios else torch.empty(0, 2, 3)
+    for (a, b), (ratio, spread) in zip(pairs, found, strict=True):
+        trust = overlap[a][b] / (1 + (spread / _LARGE_SPREAD) ** 2)
         for view, other, sign in ((a, b, 1), (b, a, -1)):
             matrix[:, view, view] += trust
             matrix[:, view, other] -= trust
@@ -74,18 +78,16 @@ def _recentre(
     return result
 
 
-def _robust_ratio(
-    difference: torch.Tensor, weight: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted median `[3]` of differences `[M, 3]`, and their typical distance from it."""
+def _robust_ratio(difference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted median of differences `[M, 3]` and their typical distance from it, `[2, 3]`."""
     centre = _weighted_median(difference, weight)
-    spread = _weighted_median((difference - centre.to(difference)).abs(), weight)
-    return centre, spread
+    spread = _weighted_median((difference - centre).abs(), weight)
+    return torch.stack([centre, spread])
 
 
 def _weighted_median(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted medians `[3]` of the columns of `[M, 3]`, on the CPU in float64."""
+    """Weighted medians `[3]` of the columns of `[M, 3]`; the weights add up in float64."""
     ordered, order = values.sort(dim=0)
-    share = weight[order].double().cumsum(0)  # [M, 3]
-    index = (share < share[-1:] / 2).sum(0, keepdim=True).clamp(max=len(values) - 1)
-    return ordered.gather(0, index)[0].double().cpu()
+    share = weight.double()[order].cumsum(0)  # [M, 3]
+    index = (share < share[-1:] / 2).sum(0, keepdim=True).clamp_(max=len(values) - 1)
+    return ordered.gather(0, index)[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .cells import Cells, Pyramid, group_sum
+from .cells import Cells, Pyramid
 
 _DAMPING = 0.8
 _MOST_DENSE = 256
@@ -21,7 +21,6 @@ class _System:
     """One level of the equations: conductances and what ties each cell to its wish."""
 
     cells: Cells
-    screen: torch.Tensor  # [C, 1]
     diagonal: torch.Tensor  # [C, 1]
     inverse: torch.Tensor  # [C, 1], of the diagonal
 
@@ -78,12 +77,12 @@ def _restrict(pyramid: Pyramid, screen: torch.Tensor) -> list[_System]:
     A sheet's conductances do not depend on the cell size.
     """
     systems = []
-    for cells, coarser in zip(pyramid.levels, (*pyramid.levels[1:], None), strict=True):
+    for cells in pyramid.levels:
         diagonal = (cells.degree + screen).clamp(min=1e-12)  # [C, 1]
-        systems.append(_System(cells, screen, diagonal, 1 / diagonal))
-        if coarser is None or len(cells.key) <= _MOST_DENSE:
+        systems.append(_System(cells, diagonal, 1 / diagonal))
+        if len(cells.key) <= _MOST_DENSE or len(cells.parent) == 0:
             break
-        screen = group_sum(screen, cells.parent, len(coarser.key))
+        screen = cells.children @ screen
     return systems
 
 
@@ -125,10 +124,10 @@ def _cycle(
     if level == len(systems) - 1:
         return coarsest @ source
     system, keep = systems[level], 1 - _DAMPING
-    matrix, parent = system.cells.matrix, system.cells.parent
+    matrix = system.cells.matrix
     swept = source * system.inverse
     residual = torch.addmm(source, matrix, swept, beta=keep, alpha=_DAMPING)  # [C, D]
-    coarse = group_sum(residual, parent, len(systems[level + 1].screen))
-    change = _cycle(systems, coarsest, coarse, level + 1)[parent]
+    change = _cycle(systems, coarsest, system.cells.children @ residual, level + 1)
+    change = change[system.cells.parent]  # [C, D]
     target = torch.addmm(source + residual, matrix, change) * system.inverse
     return torch.lerp(change, target, _DAMPING)
