@@ -5,6 +5,7 @@ import itertools
 
 import torch
 from scipy.sparse.csgraph import connected_components
+from torch.nn import functional
 
 _DARKEST, _BRIGHTEST = 0.06, 0.985
 """Values outside of this say nothing of a gain: noise, or cut off."""
@@ -14,6 +15,8 @@ _FEWEST_TEXELS = 48
 _LARGEST_LOG_GAIN = 0.5
 _LARGE_SPREAD = 0.05
 """Spread of the logarithms of ratios at which a pair of views counts half."""
+_TEXELS_GPU = 1 << 22
+"""Overlapping texels of pairs that a GPU works on at a time, at some 150 bytes each."""
 _PRIOR_CELLS = 0.01
 """Keeps the equations solvable where nothing overlaps."""
 
@@ -39,23 +42,25 @@ def match_views(
     clear = (colour > _DARKEST).all(2) & (colour < _BRIGHTEST).all(2)  # [V, C]
     clear &= quality > _LEAST_FACING_SHARE * quality.amax(1, keepdim=True)
     logs = colour.clamp(min=1e-4).log()  # [V, C, 3]
-    overlap = (clear.float() @ clear.float().T).tolist()  # exact, the counts are small integers
+    overlap = clear.float() @ clear.float().T  # [V, V], exact: the counts are small integers
+    known = overlap.tolist()
     pairs = itertools.combinations(range(num_views), 2)
-    pairs = [(a, b) for a, b in pairs if overlap[a][b] >= _FEWEST_TEXELS]
-    ratios = []
-    for a, b in pairs:
-        both = torch.nonzero(clear[a] & clear[b]).squeeze(1)
-        weight = (quality[a, both] * quality[b, both]).sqrt()
-        ratios.append(_robust_ratio(logs[b, both] - logs[a, both], weight))  # [2, 3]
+    pairs = [(a, b) for a, b in pairs if known[a][b] >= _FEWEST_TEXELS]
+    first, second = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).unbind(1)  # [P] each
+    sizes = torch.tensor([known[a][b] for a, b in pairs], dtype=torch.float64)  # [P]
+    parts = [
+        _robust_ratios(logs, quality, clear, pair.to(colour.device))
+        for pair in _split_pairs(torch.stack([first, second]), sizes, colour.device)
+    ]
+    ratio, spread = torch.cat(parts, 1).double().cpu() if parts else torch.empty(2, 0, 3).double()
+    trust = (sizes[:, None] / (1 + (spread / _LARGE_SPREAD) ** 2)).T  # [3, P]
     matrix = torch.eye(num_views, dtype=torch.float64).repeat(3, 1, 1) * _PRIOR_CELLS
     target = torch.zeros(3, num_views, dtype=torch.float64)
-    found = torch.stack(ratios).double().cpu() if ratios else torch.empty(0, 2, 3)
-    for (a, b), (ratio, spread) in zip(pairs, found, strict=True):
-        trust = overlap[a][b] / (1 + (spread / _LARGE_SPREAD) ** 2)
-        for view, other, sign in ((a, b, 1), (b, a, -1)):
-            matrix[:, view, view] += trust
-            matrix[:, view, other] -= trust
-            target[:, view] += sign * trust * ratio
+    channel = torch.arange(3)[:, None]
+    for view, other, sign in ((first, second, 1), (second, first, -1)):
+        matrix.index_put_((channel, view, view), trust, accumulate=True)
+        matrix.index_put_((channel, view, other), -trust)
+        target.index_put_((channel, view), sign * trust * ratio.T, accumulate=True)
     gains = _recentre(torch.linalg.solve(matrix, target), matrix, view_weights)  # [3, V]
     gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
     return gains.T.to(colour)  # [V, 3]
@@ -78,16 +83,49 @@ def _recentre(
     return result
 
 
-def _robust_ratio(difference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted median of differences `[M, 3]` and their typical distance from it, `[2, 3]`."""
-    centre = _weighted_median(difference, weight)
-    spread = _weighted_median((difference - centre).abs(), weight)
+def _split_pairs(
+    pairs: torch.Tensor, sizes: torch.Tensor, device: torch.device
+) -> tuple[torch.Tensor, ...]:
+    """Pairs `[2, P]` in parts whose overlaps `[P]` are not too many for the device at a time."""
+    most = _TEXELS_GPU if device.type == "cuda" else 1
+    part = torch.cumsum(sizes, 0) // most
+    return pairs.tensor_split(torch.nonzero(part.diff()).squeeze(1) + 1, dim=1) if len(sizes) else ()
+
+
+def _robust_ratios(
+    logs: torch.Tensor, quality: torch.Tensor, clear: torch.Tensor, pairs: torch.Tensor
+) -> torch.Tensor:
+    """Weighted medians of differences between views, and the typical distance from them.
+
+    Args:
+        logs: `[V, C, 3]`, logarithms of colours.
+        quality: `[V, C]`, their weights.
+        clear: `[V, C]` bool, which of them count.
+        pairs: `[2, P]` int64, numbers of views that overlap.
+
+    Returns:
+        `[2, P, 3]`.
+    """
+    pair, texel = torch.nonzero(clear[pairs[0]] & clear[pairs[1]], as_tuple=True)  # [M], ascending
+    first, second = pairs[:, pair]  # [M]
+    weight = (quality[first, texel] * quality[second, texel]).sqrt().double()
+    difference = logs[second, texel] - logs[first, texel]  # [M, 3]
+    number = torch.arange(pairs.shape[1], device=pair.device)
+    ends = torch.searchsorted(pair, number, right=True)  # [P]
+    centre = _weighted_medians(difference, weight, pair, ends)
+    spread = _weighted_medians((difference - centre[pair]).abs(), weight, pair, ends)
     return torch.stack([centre, spread])
 
 
-def _weighted_median(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted medians `[3]` of the columns of `[M, 3]`; the weights add up in float64."""
-    ordered, order = values.sort(dim=0)
-    share = weight.double()[order].cumsum(0)  # [M, 3]
-    index = (share < share[-1:] / 2).sum(0, keepdim=True).clamp_(max=len(values) - 1)
-    return ordered.gather(0, index)[0]
+def _weighted_medians(
+    values: torch.Tensor, weight: torch.Tensor, group: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    """Weighted medians `[P, 3]` of the columns of `[M, 3]`, by group `[M]`, ascending."""
+    values, order = values.sort(dim=0)
+    again = group[order].sort(dim=0, stable=True).indices  # [M, 3]
+    values, order = values.gather(0, again), order.gather(0, again)
+    share = weight[order].cumsum(0)  # [M, 3]
+    above = share[ends - 1]  # [P, 3]
+    middle = (above + functional.pad(above[:-1], (0, 0, 1, 0))) / 2
+    index = torch.searchsorted(share.T.contiguous(), middle.T.contiguous()).T  # [P, 3]
+    return values.gather(0, index.clamp(max=len(values) - 1))
