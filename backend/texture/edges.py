@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns what the pixels of views see into their edges, and into how far colours bled across them."""
+"""Turns what the pixels of views see into edges, and into how far colours bled across them."""
 
 import torch
 from torch.nn import functional

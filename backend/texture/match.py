@@ -89,7 +89,9 @@ def _split_pairs(
     """Pairs `[2, P]` in parts whose overlaps `[P]` are not too many for the device at a time."""
     most = _TEXELS_GPU if device.type == "cuda" else 1
     part = torch.cumsum(sizes, 0) // most
-    return pairs.tensor_split(torch.nonzero(part.diff()).squeeze(1) + 1, dim=1) if len(sizes) else ()
+    return (
+        pairs.tensor_split(torch.nonzero(part.diff()).squeeze(1) + 1, dim=1) if len(sizes) else ()
+    )
 
 
 def _robust_ratios(
