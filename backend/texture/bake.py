@@ -134,7 +134,7 @@ def _gather(
 ) -> _Evidence:
     """Look every texel up in every view, and sum up by cell."""
     count = len(pyramid.levels[0].key)
-    qualities, colours, means, probes, probe_qualities = [], [], [], [], []
+    qualities, lights, means, probes, probe_qualities = [], [], [], [], []
     stride = max(1, len(texels.index) // _NUM_PROBES)
     is_strict, is_exact = (torch.zeros_like(texels.is_inside) for _ in range(2))
     exact = (views.guard == 0).tolist()
@@ -144,20 +144,20 @@ def _gather(
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
         near = sample_nearest(views, lookup)
         light, total = group_mean(near, own, cell, count)
-        probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)[::stride]
-        probes.append(linear_to_srgb(probe))
+        probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)
+        probes.append(probe[::stride].clone())
         is_strict[lookup.chosen] |= lookup.is_strict
         if exact[view]:
             is_exact[lookup.chosen] = True
         strict = torch.zeros_like(texels.point[:, 0])
         qualities.append(strict.index_copy(0, lookup.chosen, own))
         strict.index_copy_(0, lookup.chosen, own * lookup.is_strict)
-        probe_qualities.append(strict[::stride])
-        colours.append(linear_to_srgb(light))
+        probe_qualities.append(strict[::stride].clone())
+        lights.append(light)
         means.append(total / pyramid.levels[0].count)
-    parts = (qualities, colours, means, probes, probe_qualities)
-    stacked = [torch.stack(part) for part in parts]
-    return _Evidence(stacked[0], is_strict, is_exact, *stacked[1:])
+    colour, probe = (linear_to_srgb(torch.stack(part)) for part in (lights, probes))
+    quality, mean, probe_quality = map(torch.stack, (qualities, means, probe_qualities))
+    return _Evidence(quality, is_strict, is_exact, colour, mean, probe, probe_quality)
 
 
 def _blend(

@@ -20,7 +20,18 @@ _HALF_STEPS = (
 )
 _SIDES = 6
 """Main directions of a normal: +x, -x, +y, -y, +z, -z."""
-_TURNS = tuple((0, 0, 0, turn) for turn in range(1, _SIDES))
+_SHIFTS = (
+    *((((x << _BITS) + y << _BITS) + z) * _SIDES for x, y, z in _HALF_STEPS),
+    *range(1, _SIDES),
+)
+"""What the key of a cell that may be linked is larger by: the half of those beside, other sides.
+
+The border of empty voxels keeps the sum of two keys' parts from running over.
+"""
+_CONDUCTANCES = (
+    *((x * x + y * y + z * z) ** -0.5 for x, y, z in _HALF_STEPS),
+    *(1.0 for _ in range(1, _SIDES)),
+)
 _LEVELS_BY_SIDE = 3
 """Levels on which the two sides of a thin wall stay apart; coarser ones join what is near."""
 _FEWEST_CELLS = 64
@@ -256,17 +267,12 @@ def _children(parent: torch.Tensor, count: int) -> torch.Tensor:
 def _find_links(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pairs of cells and conductances `[E]`: beside each other on one side, or in one voxel.
 
-    Each pair is there once. The border of empty voxels keeps the sum of two keys' parts from
-    running over, so the key of a neighbour is a cell's own plus a constant.
+    Each pair is there once.
     """
-    steps = torch.tensor([*((*step, 0) for step in _HALF_STEPS), *_TURNS])  # [K, 4]
-    shift = _pack(steps[:, :3], steps[:, 3])
-    length = steps[:, :3].square().sum(1).clamp(min=1).rsqrt()
-    shift, length = torch.stack([shift.double(), length.double()]).to(key.device)  # [K] each
-    found, is_found = _find(key, key + shift.long()[:, None])  # [K, C]
+    found, is_found = _find(key, key + torch.tensor(_SHIFTS, device=key.device)[:, None])  # [K, C]
     side = key % _SIDES
     turned = side + torch.arange(1, _SIDES, device=key.device)[:, None]  # [5, C]
     # Opposite sides in one voxel are a wall thinner than the voxel.
     is_found[len(_HALF_STEPS) :] &= (turned < _SIDES) & (turned // 2 != side // 2)
     kind, first = torch.nonzero(is_found, as_tuple=True)
-    return first, found[kind, first], length.float()[kind]
+    return first, found[kind, first], torch.tensor(_CONDUCTANCES, device=key.device)[kind]
