@@ -203,16 +203,15 @@ def _ask(
     painted: PaintedViews,
     pyramid: Pyramid,
     shares: torch.Tensor,
-    parts: list[tuple[torch.Tensor, torch.Tensor]],
+    parts: Iterator[torch.Tensor],
 ) -> Iterator[_Wish]:
     """Per view the texels that it colours and those where it meets others."""
     bands = find_bands(pyramid, shares)  # [C, V]
-    for view, (chosen, share) in enumerate(parts):
+    for view, share in enumerate(parts):
         is_band = bands[:, view][pyramid.cell]  # [N]
-        every = torch.zeros(len(is_band), device=share.device).index_copy_(0, chosen, share)
-        texel = torch.nonzero(is_band | (every > 0)).squeeze(1)
+        texel = torch.nonzero(is_band | (share > 0)).squeeze(1)
         request = Request(view, painted.cameras[view], texel)
-        yield _Wish(request, texel, every[texel], is_band[texel])
+        yield _Wish(request, texel, share[texel], is_band[texel])
 
 
 def _group(wishes: Iterator[_Wish]) -> Iterator[list[_Wish]]:
