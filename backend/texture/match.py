@@ -42,28 +42,36 @@ def match_views(
     clear = (colour > _DARKEST).all(2) & (colour < _BRIGHTEST).all(2)  # [V, C]
     clear &= quality > _LEAST_FACING_SHARE * quality.amax(1, keepdim=True)
     logs = colour.clamp(min=1e-4).log()  # [V, C, 3]
-    overlap = clear.float() @ clear.float().T  # [V, V], exact: the counts are small integers
-    known = overlap.tolist()
-    pairs = itertools.combinations(range(num_views), 2)
-    pairs = [(a, b) for a, b in pairs if known[a][b] >= _FEWEST_TEXELS]
-    first, second = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).unbind(1)  # [P] each
-    sizes = torch.tensor([known[a][b] for a, b in pairs], dtype=torch.float64)  # [P]
+    overlap = (clear.float() @ clear.float().T).tolist()  # exact: the counts are small integers
+    every = itertools.combinations(range(num_views), 2)
+    chosen = [(a, b) for a, b in every if overlap[a][b] >= _FEWEST_TEXELS]
+    pairs = torch.tensor(chosen, dtype=torch.int64).view(-1, 2).T  # [2, P]
+    sizes = torch.tensor([overlap[a][b] for a, b in chosen], dtype=torch.float64)  # [P]
     parts = [
-        _robust_ratios(logs, quality, clear, pair.to(colour.device))
-        for pair in _split_pairs(torch.stack([first, second]), sizes, colour.device)
+        _robust_ratios(logs, quality, clear, part.to(colour.device))
+        for part in _split_pairs(pairs, sizes, colour.device)
     ]
     ratio, spread = torch.cat(parts, 1).double().cpu() if parts else torch.empty(2, 0, 3).double()
     trust = (sizes[:, None] / (1 + (spread / _LARGE_SPREAD) ** 2)).T  # [3, P]
+    matrix, target = _set_up(num_views, pairs, trust, ratio.T)
+    gains = _recentre(torch.linalg.solve(matrix, target), matrix, view_weights)  # [3, V]
+    gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
+    return gains.T.to(colour)  # [V, 3]
+
+
+def _set_up(
+    num_views: int, pairs: torch.Tensor, trust: torch.Tensor, ratio: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normal equations `[3, V, V]` and right sides `[3, V]` from pairs `[2, P]`, `[3, P]` each."""
+    first, second = pairs
     matrix = torch.eye(num_views, dtype=torch.float64).repeat(3, 1, 1) * _PRIOR_CELLS
     target = torch.zeros(3, num_views, dtype=torch.float64)
     channel = torch.arange(3)[:, None]
     for view, other, sign in ((first, second, 1), (second, first, -1)):
         matrix.index_put_((channel, view, view), trust, accumulate=True)
         matrix.index_put_((channel, view, other), -trust)
-        target.index_put_((channel, view), sign * trust * ratio.T, accumulate=True)
-    gains = _recentre(torch.linalg.solve(matrix, target), matrix, view_weights)  # [3, V]
-    gains = gains.clamp(-_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN).exp()
-    return gains.T.to(colour)  # [V, 3]
+        target.index_put_((channel, view), sign * trust * ratio, accumulate=True)
+    return matrix, target
 
 
 def _recentre(
