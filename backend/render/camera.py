@@ -116,6 +116,17 @@ class CameraTensors:
     is_orthographic: torch.Tensor
     far: torch.Tensor
 
+    def take(self, view: int) -> "CameraTensors":
+        """One of them, V = 1."""
+        one = slice(view, view + 1)
+        return CameraTensors(
+            self.axes[one],
+            self.translation[one],
+            self.width[one],
+            self.is_orthographic[one],
+            self.far[one],
+        )
+
 
 def stack_cameras(
     cameras: Sequence[Camera], device: torch.device, dtype: torch.dtype = torch.float32
@@ -127,13 +138,15 @@ def stack_cameras(
         device: Where the tensors go.
         dtype: Of the floating-point ones.
     """
-    matrix = torch.from_numpy(np.stack([camera.world_to_camera for camera in cameras]))
-    matrix = matrix.to(device, dtype)  # [V, 3, 4]
-    width = torch.tensor([camera.width for camera in cameras], device=device, dtype=dtype)
-    flags = torch.tensor([camera.is_orthographic for camera in cameras], device=device)
+    rows = [
+        np.append(camera.world_to_camera, [camera.width, camera.is_orthographic])
+        for camera in cameras
+    ]
+    numbers = torch.from_numpy(np.stack(rows)).to(device, dtype)  # [V, 14], in one transfer
+    matrix, width = numbers[:, :12].view(-1, 3, 4), numbers[:, 12]  # [V, 3, 4], [V]
     # Deep enough for anything near the origin, and close enough to keep float32 exact to 1e-6.
     far = 4 * (matrix[:, :, 3].norm(dim=1) + width)  # [V]
-    return CameraTensors(matrix[:, :, :3], matrix[:, :, 3], width, flags, far)
+    return CameraTensors(matrix[:, :, :3], matrix[:, :, 3], width, numbers[:, 13] > 0, far)
 
 
 def orbit_camera(
@@ -282,8 +295,7 @@ def unproject(screen: torch.Tensor, depth: torch.Tensor, cameras: Sequence[Camer
 
 def screen_to_pixels(screen: torch.Tensor, size_px: int) -> torch.Tensor:
     """Places `[..., 2]` in -1..1, y up, to columns and rows; pixel centres lie at .5."""
-    flip = torch.tensor([1.0, -1.0], device=screen.device, dtype=screen.dtype)
-    return (screen * flip + 1) * (size_px / 2)
+    return torch.stack([screen[..., 0] + 1, 1 - screen[..., 1]], -1) * (size_px / 2)
 
 
 def pixels_to_screen(pixels: torch.Tensor, size_px: int) -> torch.Tensor:

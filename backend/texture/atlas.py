@@ -126,10 +126,11 @@ def _nearest_faces(corners: torch.Tensor, size: int) -> torch.Tensor:
         columns = extent[owner, 0]
         texel = low[owner].long() + torch.stack([local % columns, local // columns], 1)  # [M, 2]
         near = _signed_distances(corners[owner], texel + 0.5).amin(1)  # [M]
-        owner, texel, near = (part[near >= -_REACH] for part in (owner, texel, near))
+        close = torch.nonzero(near >= -_REACH).squeeze(1)
+        owner, texel, near = (part[close] for part in (owner, texel, near))
         gap = _border_distances(corners[owner], texel + 0.5)[0].amin(1)  # [M], squared
         gap = torch.where(near >= 0, torch.zeros_like(gap), gap.clamp(min=1e-12))
-        touched = gap <= _REACH**2
+        touched = torch.nonzero(gap <= _REACH**2).squeeze(1)
         key = (gap.view(torch.int32).to(torch.int64) << 32) | owner
         flat = texel[:, 1] * size + texel[:, 0]
         nearest.scatter_reduce_(0, flat[touched], key[touched], "amin")

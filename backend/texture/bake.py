@@ -2,7 +2,9 @@
 """Turns painted views into a texture: every texel looks up the views that see it."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import torch
 
@@ -11,18 +13,21 @@ from ..data import Mesh, PaintedViews, Texture
 from ..progress import Progress
 from .atlas import Surface, Texels, find_texels, load_surface
 from .blend import choose_views, find_bands, level_seams, share_texels
-from .cells import Pyramid, build_pyramid, group_mean, group_sum, interpolate_cells
+from .cells import Pyramid, build_pyramid, group_mean, interpolate_cells
 from .colour import linear_to_srgb, srgb_to_linear
 from .fill import Sight, fill_unseen
 from .match import match_views
 from .pad import pad_texture
-from .project import Trust, ViewMap, look_up, map_view, sample_nearest, sample_sharp
+from .project import Request, look_up, sample_nearest, sample_sharp
+from .view_maps import Trust, ViewMaps, map_views
 
 _STEPS = 6
 _CELL_TEXELS = 3.0
 """Edge of a finest cell in texels."""
 _DETAIL = 0.03
 """Spread of a difference within a cell, in sRGB values, from which on it is not of colour alone."""
+_TEXELS_GPU = 1 << 22
+"""Texels that a GPU looks up at a time, at some 300 bytes each; a CPU takes view by view."""
 _NO_GAIN = 1e-3
 _NUM_PROBES = 50_000
 _INVISIBLE = 2e-4
@@ -85,16 +90,14 @@ def bake_texture(
     progress.step(1, _STEPS)
     least_facing = math.cos(math.radians(config.max_angle_deg))
     trust = Trust(config.facing_power, least_facing, config.guard_px)
-    views = _map_views(surface, painted, trust)
+    views = map_views(surface, painted.cameras, painted.colour, painted.mask, trust)
     progress.step(2, _STEPS)
-    evidence = _gather(views, surface, texels, pyramid, trust, painted.weights)
+    evidence = _gather(views, surface, texels, pyramid, trust, painted)
     progress.step(3, _STEPS)
     gains = match_views(evidence.probe, evidence.probe_quality, painted.weights)
-    views = [_with_gain(view, gain) for view, gain in zip(views, gains, strict=True)]
+    views = _with_gains(views, gains)
     evidence = replace(evidence, colour=evidence.colour * gains[:, None])
-    colour, beyond, is_seen = _blend(
-        views, surface, texels, pyramid, trust, evidence, painted.weights
-    )
+    colour, beyond, is_seen = _blend(views, surface, texels, pyramid, trust, evidence, painted)
     progress.step(4, _STEPS)
     sight = Sight(is_seen, evidence.is_strict, evidence.is_exact, beyond)
     colour, is_seen = fill_unseen(pyramid, texels, colour, sight, config.texture_size)
@@ -109,103 +112,171 @@ def _computing_device(device: torch.device) -> torch.device:
     return device if device.type in ("cpu", "cuda") else torch.device("cpu")
 
 
-def _map_views(surface: Surface, painted: PaintedViews, trust: Trust) -> list[ViewMap]:
-    """Rasterise the mesh from every view."""
-    masks = [None] * len(painted.cameras) if painted.mask is None else painted.mask
-    return [
-        map_view(surface, camera, colour, mask, trust)
-        for camera, colour, mask in zip(painted.cameras, painted.colour, masks, strict=True)
+def _with_gains(views: ViewMaps, gains: torch.Tensor) -> ViewMaps:
+    """The views with their sRGB values multiplied by gains `[V, 3]`."""
+    has_gain = ((gains - 1).abs() >= _NO_GAIN).any(1).tolist()
+    if not any(has_gain):
+        return views
+    lights = [
+        srgb_to_linear(linear_to_srgb(light) * gain) if changes else light
+        for light, gain, changes in zip(views.light, gains, has_gain, strict=True)
     ]
-
-
-def _with_gain(view: ViewMap, gain: torch.Tensor) -> ViewMap:
-    """The view with its sRGB values multiplied."""
-    if bool(((gain - 1).abs() < _NO_GAIN).all()):
-        return view
-    return replace(view, light=srgb_to_linear(linear_to_srgb(view.light) * gain))
+    return replace(views, light=torch.stack(lights))
 
 
 def _gather(
-    views: list[ViewMap],
+    views: ViewMaps,
     surface: Surface,
     texels: Texels,
     pyramid: Pyramid,
     trust: Trust,
-    weights: tuple[float, ...],
+    painted: PaintedViews,
 ) -> _Evidence:
     """Look every texel up in every view, and sum up by cell."""
     count = len(pyramid.levels[0].key)
-    qualities, colours, means, probes, probe_qualities = [], [], [], [], []
+    qualities, lights, means, probes, probe_qualities = [], [], [], [], []
     stride = max(1, len(texels.index) // _NUM_PROBES)
     is_strict, is_exact = (torch.zeros_like(texels.is_inside) for _ in range(2))
-    for view, weight in zip(views, weights, strict=True):
-        lookup = look_up(view, surface, texels, trust)
+    exact = (views.guard == 0).tolist()
+    for view, weight in enumerate(painted.weights):
+        request = Request(view, painted.cameras[view])
+        lookup = look_up(views, surface, texels, [request], trust)
         own, cell = lookup.quality * weight, pyramid.cell[lookup.chosen]
-        near = sample_nearest(view, lookup)
-        light, _ = group_mean(near, own, cell, count)
-        probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)[::stride]
-        probes.append(linear_to_srgb(probe))
+        near = sample_nearest(views, lookup)
+        light, total = group_mean(near, own, cell, count)
+        probe = torch.zeros_like(texels.point).index_copy_(0, lookup.chosen, near)
+        probes.append(probe[::stride].clone())
         is_strict[lookup.chosen] |= lookup.is_strict
-        is_exact[lookup.chosen] |= view.guard == 0
-        total = group_sum(own[:, None], cell, count)[:, 0]  # [C]
-        qualities.append(
-            texels.point.new_zeros(len(texels.index)).index_copy_(0, lookup.chosen, own)
-        )
-        strict = torch.zeros_like(qualities[-1])
-        strict[lookup.chosen] = own * lookup.is_strict
-        probe_qualities.append(strict[::stride])
-        colours.append(linear_to_srgb(light))
+        if exact[view]:
+            is_exact[lookup.chosen] = True
+        strict = torch.zeros_like(texels.point[:, 0])
+        qualities.append(strict.index_copy(0, lookup.chosen, own))
+        strict.index_copy_(0, lookup.chosen, own * lookup.is_strict)
+        probe_qualities.append(strict[::stride].clone())
+        lights.append(light)
         means.append(total / pyramid.levels[0].count)
-    parts = (qualities, colours, means, probes, probe_qualities)
-    stacked = [torch.stack(part) for part in parts]
-    return _Evidence(stacked[0], is_strict, is_exact, *stacked[1:])
+    colour, probe = (linear_to_srgb(torch.stack(part)) for part in (lights, probes))
+    quality, mean, probe_quality = map(torch.stack, (qualities, means, probe_qualities))
+    return _Evidence(quality, is_strict, is_exact, colour, mean, probe, probe_quality)
 
 
 def _blend(
-    views: list[ViewMap],
+    views: ViewMaps,
     surface: Surface,
     texels: Texels,
     pyramid: Pyramid,
     trust: Trust,
     evidence: _Evidence,
-    weights: tuple[float, ...],
+    painted: PaintedViews,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Colours `[N, 3]` of what is seen, those beyond the nearest edge, and what `[N]` is seen."""
+    weights = painted.weights
     shares = choose_views(pyramid, evidence.colour, evidence.quality, weights)  # [C, V]
     light, beyond = torch.zeros_like(texels.point), torch.zeros_like(texels.point)
     is_seen = torch.zeros(len(light), dtype=torch.bool, device=light.device)
     parts = share_texels(pyramid, shares, evidence.texel_quality, texels)
-    for view, (chosen, share) in zip(views, parts, strict=True):
-        lookup = look_up(view, surface, texels.take(chosen), trust)
-        chosen, share = chosen[lookup.chosen], share[lookup.chosen, None]
-        light[chosen] += sample_sharp(view, lookup) * share
-        beyond[chosen] = view.beyond.view(-1, 3)[lookup.nearest]
-        is_seen[chosen] = True
+    samples = []
+    for group in _group(_ask(painted, pyramid, shares, parts)):
+        for part in _look_closely(views, surface, texels, group, trust):
+            place, is_own = part.texel, part.share > 0
+            light[place] += part.light * part.share[:, None]
+            beyond[place] = torch.where(is_own[:, None], part.beyond, beyond[place])
+            is_seen[place] |= is_own
+            samples.append(part.take(torch.nonzero(part.is_band).squeeze(1)))
     colour = linear_to_srgb(light)
-    excess, support = _compare(views, surface, texels, pyramid, trust, shares, colour)
+    excess, support = _compare(samples, pyramid, colour)
     change = level_seams(pyramid, shares, excess, support, colour.new_tensor(weights))
     return (colour + _spread(pyramid, change, texels)).clamp(0, 1), beyond, is_seen
 
 
-def _compare(
-    views: list[ViewMap],
-    surface: Surface,
-    texels: Texels,
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Texels `[N]` to be looked up in a view, its share of each, and whether views meet there."""
+
+    request: Request
+    texel: torch.Tensor
+    share: torch.Tensor
+    is_band: torch.Tensor
+
+
+def _ask(
+    painted: PaintedViews,
     pyramid: Pyramid,
-    trust: Trust,
     shares: torch.Tensor,
-    colour: torch.Tensor,
+    parts: Iterator[torch.Tensor],
+) -> Iterator[_Wish]:
+    """Per view the texels that it colours and those where it meets others."""
+    bands = find_bands(pyramid, shares)  # [C, V]
+    for view, share in enumerate(parts):
+        is_band = bands[:, view][pyramid.cell]  # [N]
+        texel = torch.nonzero(is_band | (share > 0)).squeeze(1)
+        request = Request(view, painted.cameras[view], texel)
+        yield _Wish(request, texel, share[texel], is_band[texel])
+
+
+def _group(wishes: Iterator[_Wish]) -> Iterator[list[_Wish]]:
+    """As many views at a time as the device holds."""
+    group: list[_Wish] = []
+    count = 0
+    for wish in wishes:
+        most = _TEXELS_GPU if wish.share.device.type == "cuda" else 0
+        if group and count + len(wish.share) > most:
+            yield group
+            group, count = [], 0
+        group.append(wish)
+        count += len(wish.share)
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a view shows of M texels.
+
+    Attributes:
+        texel: `[M]` int64.
+        share: `[M]`, the view's share of the texel.
+        is_band: `[M]` bool, views meet there.
+        light: `[M, 3]` linear light.
+        beyond: `[M, 3]` sRGB, across the nearest outline.
+        quality: `[M]`, trust.
+    """
+
+    texel: torch.Tensor
+    share: torch.Tensor
+    is_band: torch.Tensor
+    light: torch.Tensor
+    beyond: torch.Tensor
+    quality: torch.Tensor
+
+    def take(self, rows: torch.Tensor | slice) -> "_Shown":
+        return _Shown(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def _look_closely(
+    views: ViewMaps, surface: Surface, texels: Texels, group: list[_Wish], trust: Trust
+) -> list[_Shown]:
+    """What each of some views shows."""
+    lookup = look_up(views, surface, texels, [wish.request for wish in group], trust)
+    asked = zip(*((wish.texel, wish.share, wish.is_band) for wish in group), strict=True)
+    texel, share, is_band = (torch.cat(part)[lookup.chosen] for part in asked)
+    beyond = views.beyond.view(-1, 3)[lookup.nearest]
+    every = _Shown(texel, share, is_band, sample_sharp(views, lookup), beyond, lookup.quality)
+    numbers = lookup.view.new_tensor([wish.request.view for wish in group])
+    ends = torch.searchsorted(lookup.view, numbers, right=True).tolist()
+    return [every.take(slice(*ends)) for ends in pairwise([0, *ends])]
+
+
+def _compare(
+    samples: list[_Shown], pyramid: Pyramid, colour: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Each view minus the blend by cell `[V, C, 3]`, and the trust in it `[V, C]`."""
-    bands = find_bands(pyramid, shares)  # [C, V]
     excess, support = [], []
-    for view, meets in zip(views, bands.T, strict=True):
-        asked = torch.nonzero(meets[pyramid.cell]).squeeze(1)
-        lookup = look_up(view, surface, texels.take(asked), trust)
-        place = asked[lookup.chosen]
-        gap = linear_to_srgb(sample_sharp(view, lookup)) - colour[place]  # [M, 3]
+    for part in samples:
+        gap = linear_to_srgb(part.light) - colour[part.texel]  # [M, 3]
         both = torch.cat([gap, gap.square()], 1)
-        mean, total = group_mean(both, lookup.quality, pyramid.cell[place], len(shares))
+        cell = pyramid.cell[part.texel]
+        mean, total = group_mean(both, part.quality, cell, len(pyramid.levels[0].key))
         spread = (mean[:, 3:] - mean[:, :3].square()).sum(1).clamp(min=0)  # [C]
         excess.append(mean[:, :3])
         support.append(total / (1 + spread / _DETAIL**2).square())

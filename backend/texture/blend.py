@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns what several views see into one: sharp choice of a view, seams removed by gradients."""
 
+from collections.abc import Iterator
+
 import torch
 
 from .atlas import Texels
@@ -93,7 +95,7 @@ def _feather(cells: Cells, chosen: torch.Tensor) -> torch.Tensor:
 
 def share_texels(
     pyramid: Pyramid, shares: torch.Tensor, quality: torch.Tensor, texels: Texels
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
+) -> Iterator[torch.Tensor]:
     """Spread the cells' shares over the texels that each view sees.
 
     Args:
@@ -102,9 +104,8 @@ def share_texels(
         quality: `[V, N]`, 0 where a view does not see a texel.
         texels: N of them.
 
-    Returns:
-        Per view the texels `[M]` that it colours, and its share `[M]` of each; the shares of a
-        seen texel sum to 1.
+    Yields:
+        Per view its shares `[N]` of the texels; those of a seen texel sum to 1 over the views.
     """
     is_mixed = _is_mixed(pyramid.levels[0], shares)
     label = shares.argmax(1)[pyramid.cell]  # [N]
@@ -120,13 +121,8 @@ def share_texels(
     weights = blended * (trust * _FADE).clamp(max=1) + _FALLBACK * trust.square()
     weights = _normalise(weights * (trust > 0))
     weights = _normalise(weights * (weights > _LEAST_SHARE))
-    parts = []
     for view in range(shares.shape[1]):
-        inner = torch.nonzero(label == view).squeeze(1)
-        mixed = torch.nonzero(weights[:, view] > 0).squeeze(1)
-        share = torch.cat([torch.ones_like(best[inner]), weights[mixed, view]])
-        parts.append((torch.cat([inner, border[mixed]]), share))
-    return parts
+        yield (label == view).to(weights.dtype).index_copy_(0, border, weights[:, view])
 
 
 def _is_mixed(cells: Cells, shares: torch.Tensor) -> torch.Tensor:

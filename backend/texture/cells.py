@@ -20,9 +20,23 @@ _HALF_STEPS = (
 )
 _SIDES = 6
 """Main directions of a normal: +x, -x, +y, -y, +z, -z."""
+_SHIFTS = (
+    *((((x << _BITS) + y << _BITS) + z) * _SIDES for x, y, z in _HALF_STEPS),
+    *range(1, _SIDES),
+)
+"""What the key of a cell that may be linked is larger by: the half of those beside, other sides.
+
+The border of empty voxels keeps the sum of two keys' parts from running over.
+"""
+_CONDUCTANCES = (
+    *((x * x + y * y + z * z) ** -0.5 for x, y, z in _HALF_STEPS),
+    *(1.0 for _ in range(1, _SIDES)),
+)
 _LEVELS_BY_SIDE = 3
 """Levels on which the two sides of a thin wall stay apart; coarser ones join what is near."""
 _FEWEST_CELLS = 64
+_POINTS_GPU, _POINTS_CPU = 1 << 20, 1 << 14
+"""Points between cells that are worked on at a time, at some 500 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class Cells:
         matrix: `[C, C]` sparse, the conductances.
         degree: `[C, 1]`, sum of a cell's conductances.
         parent: `[C]` int64, the cell of the next coarser level; empty on the coarsest.
+        children: `[C', C]` sparse, 1 at the cells of each of the next coarser level's.
     """
 
     key: torch.Tensor
@@ -50,6 +65,7 @@ class Cells:
     matrix: torch.Tensor
     degree: torch.Tensor
     parent: torch.Tensor
+    children: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,8 @@ def build_pyramid(texels: Texels, size: float) -> Pyramid:
             break
         key = _coarser(key, level + 1 < _LEVELS_BY_SIDE)
     linked = [
-        replace(cells, parent=owner) for cells, owner in zip(levels, owners[1:], strict=False)
+        replace(cells, parent=owner, children=_children(owner, len(coarser.key)))
+        for cells, coarser, owner in zip(levels, levels[1:], owners[1:], strict=False)
     ]
     return Pyramid((*linked, levels[-1]), owners[0], origin, size)
 
@@ -129,24 +146,62 @@ def interpolate_cells(
     Returns:
         `[N, D]`, continuous over smooth surfaces.
     """
-    cells = pyramid.levels[0]
-    voxels, starts, runs = _voxels(cells.key)
-    place = (points - pyramid.origin) / pyramid.size - 0.5
-    base = torch.floor(place)
-    part = place - base
-    total = torch.zeros(len(points), values.shape[1] + 1, device=values.device)
+    most = _POINTS_GPU if points.device.type == "cuda" else _POINTS_CPU
+    voxels = _voxels(pyramid.levels[0].key)
     values = functional.pad(values, (0, 1), value=1.0)  # [C, D + 1]
-    for corner in range(8):
-        step = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2], device=part.device)
-        weight = (1 - step - part).abs().prod(1)  # [N]
-        found, is_found = _find(voxels, _pack(base.long() + step, 0) // _SIDES)
-        rows = torch.nonzero(is_found).squeeze(1)
-        for k in range(int(runs.max())):
-            rows = rows[runs[found[rows]] > k]
-            cell = starts[found[rows]] + k
-            alike = (cells.normal[cell] * normals[rows]).sum(1).clamp(min=0).square() + 1e-6
-            total.index_add_(0, rows, values[cell] * (alike * weight[rows])[:, None])
-    return total[:, :-1] / total[:, -1:].clamp(min=1e-20)
+    parts = []
+    for place, normal in zip(points.split(most), normals.split(most), strict=True):
+        place = (place - pyramid.origin) / pyramid.size - 0.5
+        total = _weigh_cells(pyramid.levels[0], voxels, place, normal) @ values  # [N, D + 1]
+        parts.append(total[:, :-1] / total[:, -1:].clamp(min=1e-20))
+    return torch.cat(parts)
+
+
+def _weigh_cells(
+    cells: Cells,
+    voxels: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    place: torch.Tensor,
+    normals: torch.Tensor,
+) -> torch.Tensor:
+    """Weights of the cells around places `[N, 3]` in cell centres, `[N, C]` sparse."""
+    keys, starts, runs = voxels
+    base = torch.floor(place)
+    step = _corners(place.device)  # [8, 3]
+    weight = (1 - step - (place - base)[:, None]).abs().unbind(2)  # [N, 8] each
+    weight = weight[0] * weight[1] * weight[2]
+    wanted = _pack(base.long(), 0)[:, None] + _pack(step, 0)  # [N, 8]
+    found, is_found = _find(keys, wanted // _SIDES)
+    count = (runs[found] * is_found).flatten()  # [N * 8], cells at each corner
+    corner = torch.repeat_interleave(count)  # [L]
+    ends = torch.cumsum(count, 0)
+    number = torch.arange(len(corner), device=corner.device) - (ends - count)[corner]
+    cell = starts[found.flatten()[corner]] + number
+    alike = (cells.normal[cell] * normals[corner >> 3]).sum(1).clamp(min=0).square() + 1e-6
+    rows = functional.pad(ends[7::8], (1, 0))  # [N + 1], where each place's weights begin
+    shape = (len(place), len(cells.key))
+    return sparse_rows(rows, cell, alike * weight.flatten()[corner], shape)
+
+
+def _corners(device: torch.device) -> torch.Tensor:
+    """Steps `[8, 3]` int64 to the corners of a unit cube."""
+    number = torch.arange(8, device=device)
+    return torch.stack([number & 1, number >> 1 & 1, number >> 2], 1)
+
+
+def sparse_rows(
+    rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
+) -> torch.Tensor:
+    """A sparse matrix.
+
+    Args:
+        rows: `[M + 1]` int64, where each row's values begin.
+        columns: `[E]` int64.
+        values: `[E]` float32.
+        shape: M rows and the number of columns.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "in beta state", on the user's terminal
+        return torch.sparse_csr_tensor(rows, columns, values, shape)
 
 
 def _voxels(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -189,34 +244,35 @@ def _find(keys: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch
 
 def _make_cells(key: torch.Tensor, normal: torch.Tensor, count: torch.Tensor) -> Cells:
     """Link the cells of one level."""
+    size = len(key)
     first, second, conductance = _find_links(key)
-    order = torch.argsort(first * len(key) + second)
-    first, second, conductance = (part[order] for part in (first, second, conductance))
-    counts = torch.bincount(first, minlength=len(key))
-    starts = functional.pad(counts.cumsum(0), (1, 0))  # [C + 1]
-    shape = (len(key), len(key))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "in beta state", on the user's terminal
-        matrix = torch.sparse_csr_tensor(starts, second, conductance, shape)
-    degree = group_sum(conductance[:, None], first, len(key))
-    parent = key.new_zeros(0)
-    return Cells(key, normal, count, first, second, conductance, matrix, degree, parent)
+    pair, order = torch.sort(torch.cat([first * size + second, second * size + first]))
+    first, second, conductance = pair // size, pair % size, conductance.repeat(2)[order]
+    starts = torch.searchsorted(first, torch.arange(size + 1, device=key.device))  # [C + 1]
+    matrix = sparse_rows(starts, second, conductance, (size, size))
+    degree = matrix @ torch.ones(size, 1, device=key.device)
+    none = key.new_zeros(0)
+    children = sparse_rows(key.new_zeros(1), none, degree.new_zeros(0), (0, size))
+    return Cells(key, normal, count, first, second, conductance, matrix, degree, none, children)
+
+
+def _children(parent: torch.Tensor, count: int) -> torch.Tensor:
+    """The matrix `[C', C]` that sums up the cells of each parent."""
+    ordered, cell = torch.sort(parent, stable=True)
+    starts = torch.searchsorted(ordered, torch.arange(count + 1, device=cell.device))
+    ones = torch.ones(len(cell), device=cell.device)
+    return sparse_rows(starts, cell, ones, (count, len(cell)))
 
 
 def _find_links(key: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pairs of cells and conductances `[E]`: beside each other on one side, or in one voxel."""
-    own = torch.arange(len(key), device=key.device)
-    voxel, side = _unpack(key)
-    links = []
-    for step in _HALF_STEPS:
-        offset = torch.tensor(step, device=key.device)
-        found, is_found = _find(key, _pack(voxel + offset, side))
-        links.append((own[is_found], found[is_found], sum(part * part for part in step) ** -0.5))
-    for turn in range(1, _SIDES):
-        found, is_found = _find(key, _pack(voxel, side + turn))
-        # Opposite sides in one voxel are a wall thinner than the voxel.
-        is_found &= (side + turn < _SIDES) & ((side + turn) // 2 != side // 2)
-        links.append((own[is_found], found[is_found], 1.0))
-    first, second = (torch.cat([link[k] for link in links]) for k in (0, 1))
-    length = torch.cat([torch.full_like(link[0], link[2], dtype=torch.float32) for link in links])
-    return torch.cat([first, second]), torch.cat([second, first]), length.repeat(2)
+    """Pairs of cells and conductances `[E]`: beside each other on one side, or in one voxel.
+
+    Each pair is there once.
+    """
+    found, is_found = _find(key, key + torch.tensor(_SHIFTS, device=key.device)[:, None])  # [K, C]
+    side = key % _SIDES
+    turned = side + torch.arange(1, _SIDES, device=key.device)[:, None]  # [5, C]
+    # Opposite sides in one voxel are a wall thinner than the voxel.
+    is_found[len(_HALF_STEPS) :] &= (turned < _SIDES) & (turned // 2 != side // 2)
+    kind, first = torch.nonzero(is_found, as_tuple=True)
+    return first, found[kind, first], torch.tensor(_CONDUCTANCES, device=key.device)[kind]

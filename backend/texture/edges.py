@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns what the pixels of a view see into its edges, and into how far colours bled across them."""
+"""Turns what the pixels of views see into edges, and into how far colours bled across them."""
 
 import torch
+from torch.nn import functional
 
 from ..data import Camera
 
@@ -22,24 +23,35 @@ def find_breaks(
     nearness: torch.Tensor,
     slopes: torch.Tensor,
     normals: torch.Tensor,
-    camera: Camera,
+    tolerance: torch.Tensor,
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Where neighbours show different layers, and which pixels `[S, S]` lie at a crease.
+    """Where neighbours show different layers, and which pixels `[V, S, S]` lie at a crease.
 
-    The breaks lie between columns, `[S, S - 1]`, and between rows, `[S - 1, S]`.
+    Args:
+        triangle: `[V, S, S]` int64, -1 for the background.
+        nearness: `[V, S, S]`.
+        slopes: `[V, F, 2]`, change of the nearness of each face per column and row.
+        normals: `[F, 3]`, of the faces.
+        tolerance: `[V, S, S]`, difference of nearness within one layer.
+
+    Returns:
+        The breaks between columns, `[V, S, S - 1]`, and between rows, `[V, S - 1, S]`; the creases.
     """
-    count = triangle.shape[0] - 1
+    count = triangle.shape[1] - 1
     face = triangle.clamp(min=0)
-    slope, normal = slopes[face], normals[face]  # [S, S, 2], [S, S, 3]
-    tolerance = depth_tolerance(camera, triangle.shape[0], nearness)
+    first_face = torch.arange(len(slopes), device=face.device)[:, None, None] * slopes.shape[1]
+    slope = slopes.flatten(0, 1)[face + first_face]  # [V, S, S, 2]
+    normal = normals[face]  # [V, S, S, 3]
     breaks, creases = [], torch.zeros_like(triangle, dtype=torch.bool)
-    for axis, other in ((0, 1), (1, 0)):  # along columns, along rows
-        first = [part.narrow(other, 0, count) for part in (triangle, nearness, slope, normal)]
-        second = [part.narrow(other, 1, count) for part in (triangle, nearness, slope, normal)]
+    for axis, other in ((0, 2), (1, 1)):  # along columns, along rows
+        first, second = (
+            [part.narrow(other, start, count) for part in (triangle, nearness, slope, normal)]
+            for start in (0, 1)
+        )
         step = second[1] - first[1]
         gap = torch.minimum((step - first[2][..., axis]).abs(), (step - second[2][..., axis]).abs())
         is_joined = (gap <= tolerance.narrow(other, 0, count)) | (first[0] == second[0])
-        breaks.append(~(is_joined & (first[0] >= 0) & (second[0] >= 0)))
+        breaks.append(~(is_joined & (torch.minimum(first[0], second[0]) >= 0)))
         is_crease = (first[3] * second[3]).sum(-1) < CREASE_COSINE
         for start in (0, 1):
             creases.narrow(other, start, count).logical_or_(is_crease)
@@ -47,50 +59,49 @@ def find_breaks(
 
 
 def mark_edges(breaks: list[torch.Tensor]) -> torch.Tensor:
-    """Pixels `[S, S]` on both sides of breaks, and at the border."""
-    size = breaks[0].shape[0]
-    edges = torch.zeros(size, size, dtype=torch.bool, device=breaks[0].device)
-    for broken, other in zip(breaks, (1, 0), strict=True):
+    """Pixels `[V, S, S]` on both sides of breaks, and at the border."""
+    num_views, size = breaks[0].shape[:2]
+    edges = torch.zeros(num_views, size, size, dtype=torch.bool, device=breaks[0].device)
+    for broken, other in zip(breaks, (2, 1), strict=True):
         for start in (0, 1):
             edges.narrow(other, start, size - 1).logical_or_(broken)
-    edges[[0, -1]] = True
-    edges[:, [0, -1]] = True
+            edges.select(other, -start).fill_(True)
     return edges
 
 
 def look_beyond(
-    colour: torch.Tensor, breaks: list[torch.Tensor], edges: torch.Tensor, guard: int
+    colour: torch.Tensor, breaks: list[torch.Tensor], edges: torch.Tensor, guards: list[int]
 ) -> torch.Tensor:
     """What lies across the edge from the pixels near it, far enough not to be mixed itself.
 
     Args:
-        colour: `[S, S, 3]`.
+        colour: `[V, S, S, 3]`.
         breaks: From `find_breaks`.
-        edges: `[S, S]` bool, beside a break.
-        guard: Width of the strip in pixels.
+        edges: `[V, S, S]` bool, beside a break.
+        guards: Per view the width of the strip in pixels.
 
     Returns:
-        `[S, S, 3]`, valid within the strip.
+        `[V, S, S, 3]`, valid within the strip.
     """
-    size, reach = len(colour), guard + 1
-    line = torch.arange(size, device=colour.device)
-    beyond = colour.clone()
-    for broken, other in zip(breaks, (1, 0), strict=True):
-        for start, step in ((0, reach), (1, -reach)):
-            across = colour.index_select(other, (line + step).clamp(0, size - 1))
-            target = beyond.narrow(other, start, size - 1)
-            source = across.narrow(other, start, size - 1)
-            target.copy_(torch.where(broken[..., None], source, target))
-    done = edges
-    for _ in range(guard):
-        for other, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            known = done.roll(step, other) & ~done
-            rows, columns = torch.nonzero(known, as_tuple=True)
-            places = [rows, columns]
-            places[other] = (places[other] - step) % size
-            beyond[rows, columns] = beyond[places[0], places[1]]
-            done = done | known
-    return beyond
+    size, device = edges.shape[1], edges.device
+    own = torch.arange(edges.numel(), dtype=torch.int32, device=device).view(edges.shape)
+    source = torch.where(edges, own, -1)  # [V, S, S], the pixel whose colour is taken
+    line = torch.arange(size, dtype=torch.int32, device=device)
+    width = torch.tensor(guards, dtype=torch.int32, device=device)[:, None]  # [V, 1]
+    for broken, other in zip(breaks, (2, 1), strict=True):
+        shape, pitch = ((-1, 1, size), 1) if other == 2 else ((-1, size, 1), size)
+        for start, reach in ((0, width + 1), (1, -1 - width)):
+            shift = ((line + reach).clamp(0, size - 1) - line) * pitch  # [V, S]
+            across = (own + shift.view(shape)).narrow(other, start, size - 1)
+            target = source.narrow(other, start, size - 1)
+            target.copy_(torch.where(broken, across, target))
+    for ring in range(max(guards)):
+        is_within = (width > ring)[..., None]  # [V, 1, 1]
+        for other, step in ((1, 1), (1, -1), (2, 1), (2, -1)):
+            is_next = (source < 0) & is_within
+            source = torch.where(is_next, source.roll(step, other), source)
+    source = torch.where(source < 0, own, source).long()
+    return colour.reshape(-1, colour.shape[-1])[source]
 
 
 def ramp_px(size: int) -> int:
@@ -99,56 +110,67 @@ def ramp_px(size: int) -> int:
 
 
 def edge_distance(edges: torch.Tensor) -> torch.Tensor:
-    """Pixels `[S, S]` to the nearest edge pixel (larger of columns and rows), up to a limit."""
-    grown = edges.to(torch.uint8)
-    distance = 1 - grown
-    for _ in range(ramp_px(len(edges)) - 1):
-        wide = grown.clone()
-        wide[:, 1:] |= grown[:, :-1]
-        wide[:, :-1] |= grown[:, 1:]
-        grown = wide.clone()
-        grown[1:] |= wide[:-1]
-        grown[:-1] |= wide[1:]
-        distance += 1 - grown
-    return distance.float()
+    """Pixels to the nearest edge pixel (larger of columns and rows), up to a limit.
+
+    Args:
+        edges: `[K, S, S]` bool.
+
+    Returns:
+        `[K, S, S]` float32.
+    """
+    size, limit = edges.shape[-1], ramp_px(edges.shape[-1])
+    grown = functional.pad(edges, [limit - 1] * 4)
+    near = edges.to(torch.uint8)  # how many of the squares around a pixel hold an edge
+    for margin in range(limit - 2, -1, -1):
+        for other in (2, 1, 2, 1):  # twice each way: one pixel on both sides
+            count = grown.shape[other] - 1
+            grown = grown.narrow(other, 0, count) | grown.narrow(other, 1, count)
+        near += grown[:, margin : margin + size, margin : margin + size]
+    return limit - near.float()
 
 
-def measure_bleeding(colour: torch.Tensor, triangle: torch.Tensor, limit: float) -> float:
-    """Find how far the background reaches into the silhouette.
+def measure_bleeding(colour: torch.Tensor, triangle: torch.Tensor, limit: float) -> list[float]:
+    """Find how far the background reaches into the silhouettes.
 
     A painter's outlines miss the mesh's by a pixel or two. Along the silhouette, pixels are
     compared with those farther in and with the background farther out.
 
     Args:
-        colour: `[S, S, 3]` sRGB.
-        triangle: `[S, S]` int64, -1 for the background.
+        colour: `[V, S, S, 3]` sRGB.
+        triangle: `[V, S, S]` int64, -1 for the background.
         limit: The most pixels.
 
     Returns:
-        The first distance at which hardly a pixel looks like the background; 0 for exact views.
+        Per view the first distance at which hardly a pixel looks like the background; 0 for exact
+        views.
     """
-    reach = int(limit) + 2
-    bled, total = torch.zeros(reach, dtype=torch.float64), 0
-    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-        inside = triangle >= 0
+    reach, size = int(limit) + 2, triangle.shape[1]
+    shown, inside = colour.reshape(-1, colour.shape[-1]), triangle >= 0
+    distance = torch.arange(reach + 2, device=colour.device)
+    distance[-1] = -reach
+    counts = torch.zeros(len(triangle), reach + 1, dtype=torch.int64, device=colour.device)
+    for axis, step in ((1, 1), (1, -1), (2, 1), (2, -1)):
         at_border = inside & ~inside.roll(step, axis)  # the background lies `step` back
-        deep = inside.roll(-reach, axis) if step > 0 else inside.roll(reach, axis)
-        rows, columns = torch.nonzero(at_border & deep, as_tuple=True)
+        deep = inside.roll(-step * reach, axis)
+        start = torch.nonzero((at_border & deep).flatten())  # [M, 1]
+        pitch = size if axis == 1 else 1
+        line = start // pitch % size
+        place = start + ((line + step * distance).clamp(0, size - 1) - line) * pitch
+        look = shown[place]  # [M, reach + 2, 3]
+        centre = look[:, reach : reach + 1]
+        contrast = look[:, -1:] - centre  # [M, 1, 3]
+        clear = contrast.abs().amax(2) > _LEAST_CONTRAST  # [M, 1]
+        share = ((look[:, :reach] - centre) * contrast).sum(2)  # [M, reach]
+        share = share / contrast.square().sum(2).clamp(min=1e-6)
+        hits = torch.cat([(share > _BLED_SHARE) & clear, clear], 1)
+        counts.index_add_(0, start[:, 0] // size**2, hits.long())
+    return [_first_clean(view[:-1], view[-1], limit) for view in counts.tolist()]
 
-        def look(distance: int, rows=rows, columns=columns, axis=axis, step=step) -> torch.Tensor:
-            places = [rows, columns]
-            places[axis] = (places[axis] + step * distance).clamp(0, len(colour) - 1)
-            return colour[places[0], places[1]]
 
-        contrast = look(-reach) - look(reach)  # [M, 3]
-        clear = contrast.abs().amax(1) > _LEAST_CONTRAST
-        size = contrast.square().sum(1).clamp(min=1e-6)
-        total += int(clear.sum())
-        for distance in range(reach):
-            share = ((look(distance) - look(reach)) * contrast).sum(1) / size
-            bled[distance] += int(((share > _BLED_SHARE) & clear).sum())
-    clean = torch.nonzero(bled <= _CLEAN_SHARE * max(total, 1)).squeeze(1)
-    return min(float(clean[0]) if len(clean) else limit, limit)
+def _first_clean(bled: list[int], total: int, limit: float) -> float:
+    """The first distance at which few of all pixels look like the background."""
+    most = _CLEAN_SHARE * max(total, 1)
+    return min(next((float(k) for k, count in enumerate(bled) if count <= most), limit), limit)
 
 
 def depth_tolerance(camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:

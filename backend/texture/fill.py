@@ -7,9 +7,10 @@ Near what is seen its colours go on; further away they give way to a guess from 
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from .atlas import Texels
-from .cells import Pyramid, group_mean, interpolate_cells
+from .cells import Pyramid, group_mean, interpolate_cells, sparse_rows
 from .regions import guess_colours
 from .solve import solve_screened
 
@@ -151,22 +152,36 @@ def _smooth(
     texels: Texels, colour: torch.Tensor, unseen: torch.Tensor, size: int, reach: float
 ) -> torch.Tensor:
     """Relax the unseen texels among their neighbours, which removes the cells' traces."""
+    beside, is_near = _find_neighbours(texels, unseen, size, reach)  # [M, 4] each
+    count = is_near.sum(1, keepdim=True)  # [M, 1]
+    local = torch.full_like(texels.index, -1)
+    local[unseen] = torch.arange(len(unseen), device=unseen.device)
+    column = local[beside]
+    is_free = is_near & (column >= 0)
+    fixed = (colour[beside] * (is_near & ~is_free)[..., None]).sum(1)  # [M, 3]
+    fixed = torch.where(count > 0, fixed / count.clamp(min=1), colour[unseen])
+    entry = torch.nonzero(is_free.flatten()).squeeze(1)
+    starts = functional.pad(is_free.sum(1).cumsum(0), (1, 0))  # [M + 1]
+    share = 1 / count[entry // 4, 0]
+    matrix = sparse_rows(starts, column.flatten()[entry], share, (len(unseen), len(unseen)))
+    values = colour[unseen]
+    for _ in range(_SMOOTHING_ROUNDS):
+        values = torch.addmm(fixed, matrix, values)
+    return colour.index_copy(0, unseen, values)
+
+
+def _find_neighbours(
+    texels: Texels, unseen: torch.Tensor, size: int, reach: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The texels beside each unseen one, and which of them are near in space, `[M, 4]` each."""
     place = torch.full((size * size,), -1, device=unseen.device)
     place[texels.index] = torch.arange(len(texels.index), device=unseen.device)
-    row, column = texels.index[unseen] // size, texels.index[unseen] % size
-    neighbours, weights = [], []
-    for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        y, x = row + down, column + right
-        is_inside = (y >= 0) & (y < size) & (x >= 0) & (x < size)
-        other = place[(y * size + x).clamp(0, size * size - 1)]
-        gap = (texels.point[other.clamp(min=0)] - texels.point[unseen]).norm(dim=1)
-        weights.append(is_inside & (other >= 0) & (gap <= reach))
-        neighbours.append(other.clamp(min=0))
-    total = torch.stack(weights).sum(0).clamp(min=1)[:, None]  # [M, 1]
-    is_alone = ~torch.stack(weights).any(0)[:, None]
-    for _ in range(_SMOOTHING_ROUNDS):
-        mean = torch.zeros_like(colour[unseen])
-        for other, weight in zip(neighbours, weights, strict=True):
-            mean += colour[other] * weight[:, None]
-        colour[unseen] = torch.where(is_alone, colour[unseen], mean / total)
-    return colour
+    index = texels.index[unseen]
+    row, column = index // size, index % size
+    has_room = [column < size - 1, column > 0, row < size - 1, row > 0]
+    beside = torch.stack([index + 1, index - 1, index + size, index - size], 1)
+    beside = place[beside.clamp(0, size * size - 1)]  # [M, 4]
+    is_there = torch.stack(has_room, 1) & (beside >= 0)
+    beside = beside.clamp(min=0)
+    gap = (texels.point[beside] - texels.point[unseen][:, None]).norm(dim=2)
+    return beside, is_there & (gap <= reach)

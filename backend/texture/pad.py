@@ -34,14 +34,12 @@ def _grow(colour: torch.Tensor, is_filled: torch.Tensor) -> torch.Tensor:
     """Give the empty texels beside filled ones the mean of those, in place; what is filled then."""
     grown = functional.max_pool2d(is_filled[None].float(), 3, 1, 1)[0] > 0
     rows, columns = torch.nonzero(grown & ~is_filled, as_tuple=True)
-    total = torch.zeros(len(rows), colour.shape[-1] + 1, device=colour.device)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            y = (rows + down).clamp(0, len(colour) - 1)
-            x = (columns + right).clamp(0, len(colour) - 1)
-            near = functional.pad(colour[y, x], (0, 1), value=1.0)  # [M, C + 1]
-            total += near * is_filled[y, x, None]
-    colour[rows, columns] = total[:, :-1] / total[:, -1:]
+    number = torch.arange(9, device=colour.device)[:, None]  # [9, 1], the squares around a texel
+    y = (rows + number // 3 - 1).clamp(0, len(colour) - 1)  # [9, M]
+    x = (columns + number % 3 - 1).clamp(0, len(colour) - 1)
+    weight = is_filled[y, x, None]
+    total = (colour[y, x] * weight).sum(0)
+    colour[rows, columns] = total / weight.sum(0)
     return grown
 
 

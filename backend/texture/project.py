@@ -1,38 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns painted views into lookups: which texels a view sees, how well, and in which colour."""
+"""Turns maps of views into lookups: which texels a view sees, how well, and in which colour."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch.nn import functional
 
 from ..data import Camera
-from ..render.camera import directions_to_camera, project, screen_to_pixels, stack_cameras
-from ..render.rasterize import rasterize
-from .atlas import Surface, Texels
-from .colour import srgb_to_linear
-from .edges import (
-    CREASE_COSINE,
-    TOLERANCE_PX,
-    depth_tolerance,
-    edge_distance,
-    find_breaks,
-    look_beyond,
-    mark_edges,
-    measure_bleeding,
-    ramp_px,
+from ..render.camera import (
+    CameraTensors,
+    project_local,
+    screen_to_pixels,
+    stack_cameras,
+    to_camera_space,
 )
+from .atlas import Surface, Texels
+from .edges import CREASE_COSINE, depth_tolerance, ramp_px
+from .view_maps import Trust, ViewMaps
 
-_STEEPEST = 8.0
-"""Depth change per pixel, in pixels' extents, up to which a face's plane is followed."""
 _ACROSS_CREASE = 0.02
 _CREASE_SUPPORT = 0.2
 """Pixels beyond a crease alone do not show a texel: it may lie just below another surface."""
 _LEAST_SUPPORT = 0.25
 """Share of the bilinear weight that must fall on the texel's own layer."""
-_GUARD_UNIT = 512
-"""The guard strip is given in pixels of a picture of this size."""
 _CLEAN_PX = 2.0
 """Pixels from edges and creases at which a cubic kernel stays within its layer."""
 _EDGE_TRUST = 1e-4
@@ -40,52 +31,38 @@ _BACK_TRUST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class ViewMap:
-    """One view: what its pixels see, and their colours.
+class Request:
+    """Texels to be looked up in a view.
 
     Attributes:
+        view: Its number.
         camera: Its camera.
-        triangle: `[S, S]` int64, -1 where there is nothing or the pixel may not be read.
-        nearness: `[S, S]`, linear on the screen, see `backend.render.camera.project`.
-        light: `[S, S, 3]` linear light.
-        edge: `[S, S]`, pixels to the nearest depth edge, silhouette or border, up to a limit.
-        crease: `[S, S]`, the same with creases among the edges.
-        beyond: `[S, S, 3]`, sRGB values on the other side of the edge, valid in the guard strip.
-        guard: Width in pixels of the strip along edges into which other colours have bled.
-        slopes: `[F, 2]`, change of the nearness of each face per column and row.
+        texel: `[N]` int64, the texels; None for all.
     """
 
+    view: int
     camera: Camera
-    triangle: torch.Tensor
-    nearness: torch.Tensor
-    light: torch.Tensor
-    edge: torch.Tensor
-    crease: torch.Tensor
-    beyond: torch.Tensor
-    guard: float
-    slopes: torch.Tensor
-
-    @property
-    def size(self) -> int:
-        """Pixels per side."""
-        return self.triangle.shape[0]
+    texel: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Where the M texels that a view sees lie in it.
+    """Where the M texels that views see lie in them.
 
     Attributes:
-        chosen: `[M]` int64, their places among those asked for.
+        view: `[M]` int64, the view; they come in the order of the requests.
+        chosen: `[M]` int64, their places among those asked for, all requests one after another.
         place: `[M, 2]` columns and rows, pixel centres at .5.
-        nearest: `[M]` int64, the flat index of the pixel that shows the texel best.
+        nearest: `[M]` int64, the index among all views' pixels of the one that shows the
+            texel best.
         quality: `[M]`, trust, > 0.
         is_strict: `[M]` bool, outside of the guard strip.
         rough: `[R]` int64, the texels (their places among the M) near an edge or a crease.
-        pixels: `[R, 4]` int64, the flat indices of the four pixels around each of those.
+        pixels: `[R, 4]` int64, the indices of the four pixels around each of those.
         weights: `[R, 4]`, bilinear among the pixels of the texel's own layer, sum 1.
     """
 
+    view: torch.Tensor
     chosen: torch.Tensor
     place: torch.Tensor
     nearest: torch.Tensor
@@ -97,222 +74,237 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """How a view's trust is weighed.
+class _Targets:
+    """M texels on the screen.
 
     Attributes:
-        power: Of the facing cosine.
-        least_facing: Cosine below which a view sees nothing.
-        guard_px: Widest strip along depth edges into which other colours may have bled, in pixels
-            of a picture of 512.
+        view: `[M]` int64.
+        chosen: `[M]` int64, their places among those asked for.
+        place: `[M, 2]`, columns and rows.
+        nearness: `[M]`.
+        facing: `[M]`, cosine.
+        tolerance: `[M]`, difference of nearness within one layer.
+        scale: `[M]`, pixels per world unit, up to a factor in perspective.
+        texel: `[M]` int64, their places among all.
+        face: `[M]` int64.
     """
 
-    power: float
-    least_facing: float
-    guard_px: float
+    view: torch.Tensor
+    chosen: torch.Tensor
+    place: torch.Tensor
+    nearness: torch.Tensor
+    facing: torch.Tensor
+    tolerance: torch.Tensor
+    scale: torch.Tensor
+    texel: torch.Tensor
+    face: torch.Tensor
 
-    def guard(self, size: int) -> float:
-        """The same in pixels of a picture of this size."""
-        return self.guard_px * size / _GUARD_UNIT
-
-
-def map_view(
-    surface: Surface, camera: Camera, colour: torch.Tensor, mask: torch.Tensor | None, trust: Trust
-) -> ViewMap:
-    """Rasterise the mesh from one camera at the size of its picture.
-
-    Args:
-        surface: The mesh.
-        camera: The view's camera.
-        colour: `[S, S, 3]` sRGB.
-        mask: `[S, S]` bool, the pixels that may be read; None for all.
-        trust: Tells the width of the guard strip.
-    """
-    size = colour.shape[0]
-    device = surface.corners.device
-    screen = project(surface.corners.reshape(-1, 3), [camera])[0]  # [F * 3, 3]
-    pixels = screen_to_pixels(screen[:, :2], size)
-    corners = torch.cat([pixels, screen[:, 2:]], 1).view(-1, 3, 3)  # [F, 3, 3]
-    view = torch.zeros(len(corners), dtype=torch.int64, device=device)
-    fragments = rasterize(corners, view, 1, size, size)
-    triangle, nearness = fragments.triangle[0], fragments.inverse_depth[0]
-    slopes = _slopes(surface, camera, size, corners[:, :, 2].mean(1))
-    if mask is not None:
-        triangle = torch.where(mask.to(device), triangle, torch.full_like(triangle, -1))
-    breaks, creases = find_breaks(triangle, nearness, slopes, surface.normals, camera)
-    edges = mark_edges(breaks) | (triangle < 0)
-    colour = colour.to(device, torch.float32)
-    guard = measure_bleeding(colour, triangle, trust.guard(size))
-    beyond = look_beyond(colour, breaks, edges, math.ceil(guard))
-    edge, crease = edge_distance(edges), edge_distance(edges | creases)
-    light = srgb_to_linear(colour)
-    return ViewMap(camera, triangle, nearness, light, edge, crease, beyond, guard, slopes)
+    def take(self, rows: torch.Tensor) -> "_Targets":
+        return _Targets(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def look_up(view: ViewMap, surface: Surface, texels: Texels, trust: Trust) -> Lookup:
-    """Find texels in a view, with a visibility test against the view's own depth.
+def look_up(
+    views: ViewMaps, surface: Surface, texels: Texels, requests: Sequence[Request], trust: Trust
+) -> Lookup:
+    """Find texels in views, with a visibility test against the views' own depth.
 
     A pixel counts if its depth is where the texel's plane lies at that pixel, so the bias follows
     the slope by itself and neither background nor another layer is ever mixed in.
     """
-    towards = directions_to_camera(texels.point, view.camera)
-    facing = (towards * texels.normal).sum(1)  # [N]
-    chosen = torch.nonzero(facing.abs() >= trust.least_facing).squeeze(1)
-    screen = project(texels.point[chosen], [view.camera])[0]  # [M, 3]
-    place, nearness = screen_to_pixels(screen[:, :2], view.size), screen[:, 2]
-    near, is_inside = _flat_pixel(torch.floor(place), view.size)
-    # From behind, only the very face that the pixel shows: it is a sheet without a back.
-    is_own = view.triangle.view(-1)[near] == texels.face[chosen]
-    kept = torch.nonzero(is_inside & (nearness > 0) & ((facing[chosen] > 0) | is_own)).squeeze(1)
-    chosen, place, nearness, near = (part[kept] for part in (chosen, place, nearness, near))
-    maps = _sample_maps(torch.stack([view.edge, view.crease]), place)  # [2, M]
-    target = _Targets(place, nearness, texels.face[chosen], texels.normal[chosen])
-    is_seen = _is_layer(view, target, near, torch.floor(place) + 0.5)
-    rough = torch.nonzero(maps[1] < _CLEAN_PX).squeeze(1)
-    pixels, weights = _weigh_pixels(view, surface, target.take(rough))
+    target, near, centre = _find_targets(views, texels, requests, trust)
+    edge, crease = _sample_distances(views, target, [request.view for request in requests])
+    is_seen = _is_layer(views, target, near[:, None], centre[:, None])[:, 0]
+    rough = torch.nonzero(crease < _CLEAN_PX).squeeze(1)
+    pixels, weights = _weigh_pixels(views, surface, texels, target.take(rough))
     is_seen[rough] = weights.sum(1) > 0
     near[rough] = pixels.gather(1, weights.argmax(1, keepdim=True)).squeeze(1)
-    quality = _quality(view, maps[0], facing[chosen], trust, nearness) * is_seen
-    kept = torch.nonzero(quality > 0).squeeze(1)
-    order = torch.cumsum(is_seen & (quality > 0), 0) - 1
-    still = is_seen[rough] & (quality[rough] > 0)
+    guard = views.guard[target.view]
+    quality = _quality(target, edge, guard, ramp_px(views.size), trust.power) * is_seen
+    is_kept = quality > 0
+    kept = torch.nonzero(is_kept).squeeze(1)
+    order = torch.cumsum(is_kept, 0) - 1
+    still = torch.nonzero(is_kept[rough]).squeeze(1)
     return Lookup(
-        chosen[kept],
-        place[kept],
+        target.view[kept],
+        target.chosen[kept],
+        target.place[kept],
         near[kept],
         quality[kept],
-        maps[0, kept] >= view.guard,
+        (edge >= guard)[kept],
         order[rough[still]],
         pixels[still],
         weights[still],
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Targets:
-    """Texels on the screen: place `[M, 2]`, nearness `[M]`, face `[M]`, normal `[M, 3]`."""
+def _find_targets(
+    views: ViewMaps, texels: Texels, requests: Sequence[Request], trust: Trust
+) -> tuple[_Targets, torch.Tensor, torch.Tensor]:
+    """The texels that lie in the pictures and face the right way, their pixels and the centres."""
+    stacked = stack_cameras([request.camera for request in requests], texels.point.device)
+    parts, start = [], 0
+    for number, request in enumerate(requests):
+        camera = stacked.take(number)
+        parts.append(_place_texels(views.size, texels, request, camera, start, trust.least_facing))
+        start += len(texels.point if request.texel is None else request.texel)
+    target = parts[0] if len(parts) == 1 else _join(parts)
+    centre = torch.floor(target.place) + 0.5
+    near, is_inside = _flat_pixel(centre, target.view, views.size)
+    # From behind, only the very face that the pixel shows: it is a sheet without a back.
+    is_own = views.triangle.view(-1)[near] == target.face
+    is_shown = is_inside & (target.nearness > 0) & ((target.facing > 0) | is_own)
+    kept = torch.nonzero(is_shown).squeeze(1)
+    return target.take(kept), near[kept], centre[kept]
 
-    place: torch.Tensor
-    nearness: torch.Tensor
-    face: torch.Tensor
-    normal: torch.Tensor
 
-    def take(self, rows: torch.Tensor) -> "_Targets":
-        return _Targets(self.place[rows], self.nearness[rows], self.face[rows], self.normal[rows])
+def _place_texels(
+    size: int,
+    texels: Texels,
+    request: Request,
+    camera: CameraTensors,
+    start: int,
+    least_facing: float,
+) -> _Targets:
+    """Those texels of one request that do not lie too aslant."""
+    point, normal = texels.point, texels.normal
+    if request.texel is not None:
+        point, normal = point[request.texel], normal[request.texel]
+    facing = _facing(point, normal, request.camera, camera)  # [N]
+    chosen = torch.nonzero(facing.abs() >= least_facing).squeeze(1)
+    texel = chosen if request.texel is None else request.texel[chosen]
+    screen = project_local(to_camera_space(point[chosen], camera), camera)[0]  # [M, 3]
+    place, nearness = screen_to_pixels(screen[:, :2], size), screen[:, 2]
+    tolerance = depth_tolerance(request.camera, size, nearness)
+    resolution = size / request.camera.width
+    is_parallel = request.camera.is_orthographic
+    scale = torch.full_like(nearness, resolution) if is_parallel else nearness * resolution
+    view = torch.full_like(chosen, request.view)
+    return _Targets(
+        *(view, chosen + start, place, nearness, facing[chosen], tolerance, scale),
+        *(texel, texels.face[texel]),
+    )
+
+
+def _join(parts: Sequence[_Targets]) -> _Targets:
+    """One after another."""
+    names = [field.name for field in fields(_Targets)]
+    return _Targets(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def _facing(
+    point: torch.Tensor, normal: torch.Tensor, camera: Camera, stacked: CameraTensors
+) -> torch.Tensor:
+    """Cosine `[N]` of the angle at which points `[N, 3]` with normals see the camera."""
+    axes, translation = stacked.axes[0], stacked.translation[0]
+    if camera.is_orthographic:
+        return normal @ axes[2]
+    return (functional.normalize(-translation @ axes - point, dim=1) * normal).sum(1)
 
 
 def _is_layer(
-    view: ViewMap, target: _Targets, pixel: torch.Tensor, centre: torch.Tensor
+    views: ViewMaps, target: _Targets, pixel: torch.Tensor, centre: torch.Tensor
 ) -> torch.Tensor:
-    """Whether pixels `[M]` with centres `[M, 2]` show the layer that the texels are on."""
-    seen = view.triangle.view(-1)[pixel]
-    slope = view.slopes[target.face]  # [M, 2]
-    expected = target.nearness + (slope * (centre - target.place)).sum(1)
-    gap = (view.nearness.view(-1)[pixel] - expected).abs()
-    is_near = gap <= depth_tolerance(view.camera, view.size, target.nearness)
-    return (seen >= 0) & (is_near | (seen == target.face))
+    """Whether pixels `[M, K]` with centres `[M, K, 2]` show the layer that the texels are on."""
+    seen = views.triangle.view(-1)[pixel]  # [M, K]
+    slope = views.slopes.flatten(0, 1)[target.face + target.view * views.slopes.shape[1]]  # [M, 2]
+    column, row = (centre - target.place[:, None]).unbind(2)  # [M, K]
+    change = torch.addcmul(slope[:, :1] * column, slope[:, 1:], row)
+    gap = (views.nearness.view(-1)[pixel] - target.nearness[:, None] - change).abs()
+    is_near = gap <= target.tolerance[:, None]
+    return (seen >= 0) & (is_near | (seen == target.face[:, None]))
 
 
 def _weigh_pixels(
-    view: ViewMap, surface: Surface, target: _Targets
+    views: ViewMaps, surface: Surface, texels: Texels, target: _Targets
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The four pixels around each texel and their weights, `[R, 4]` each; 0 if not seen."""
     base = torch.floor(target.place - 0.5)
     part = target.place - 0.5 - base
-    pixels, hard, soft = [], [], []
-    for row in (0, 1):
-        for column in (0, 1):
-            step = torch.tensor([column, row], device=base.device)
-            pixel, is_inside = _flat_pixel(base + step, view.size)
-            is_layer = _is_layer(view, target, pixel, base + step + 0.5) & is_inside
-            weight = (1 - step - part).abs().prod(1) * is_layer  # [R]
-            seen = view.triangle.view(-1)[pixel]
-            cosine = (surface.normals[seen.clamp(min=0)] * target.normal).sum(1)
-            is_smooth = (seen == target.face) | (cosine > CREASE_COSINE)
-            pixels.append(pixel)
-            hard.append(weight * torch.where(is_smooth, 1.0, _CREASE_SUPPORT))
-            soft.append(weight * torch.where(is_smooth, 1.0, _ACROSS_CREASE))
-    is_seen = torch.stack(hard).sum(0) >= _LEAST_SUPPORT  # [R]
-    weights = torch.stack(soft, 1)  # [R, 4]
+    number = torch.arange(4, device=base.device)
+    step = torch.stack([number & 1, number >> 1], 1)  # [4, 2]
+    centre = base[:, None] + (step + 0.5)  # [R, 4, 2]
+    pixels, is_inside = _flat_pixel(centre, target.view[:, None], views.size)  # [R, 4]
+    is_layer = _is_layer(views, target, pixels, centre) & is_inside
+    across, down = (1 - step - part[:, None]).abs().unbind(2)
+    weight = across * down * is_layer
+    seen = views.triangle.view(-1)[pixels]
+    cosine = (surface.normals[seen.clamp(min=0)] * texels.normal[target.texel][:, None]).sum(2)
+    is_smooth = (seen == target.face[:, None]) | (cosine > CREASE_COSINE)
+    hard = torch.where(is_smooth, weight, weight * _CREASE_SUPPORT)
+    weights = torch.where(is_smooth, weight, weight * _ACROSS_CREASE)
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-12)
-    return torch.stack(pixels, 1), weights * is_seen[:, None]
+    return pixels, weights * (hard.sum(1, keepdim=True) >= _LEAST_SUPPORT)
 
 
-def sample_nearest(view: ViewMap, lookup: Lookup) -> torch.Tensor:
+def sample_nearest(views: ViewMaps, lookup: Lookup) -> torch.Tensor:
     """Linear light `[M, 3]` of the one pixel that shows each texel best."""
-    return view.light.view(-1, 3)[lookup.nearest]
+    return views.light.view(-1, 3)[lookup.nearest]
 
 
-def sample_sharp(view: ViewMap, lookup: Lookup) -> torch.Tensor:
+def sample_sharp(views: ViewMaps, lookup: Lookup) -> torch.Tensor:
     """Linear light `[M, 3]`: cubic where the surface is smooth all around, else bilinear.
 
     Near edges and creases only the pixels of the texel's own layer are read.
 
     Source: Keys 1981, "Cubic Convolution Interpolation" (a = -1/2).
     """
-    light = view.light.view(-1, 3)
+    light = views.light.view(-1, 3)
     base = torch.floor(lookup.place - 0.5)
-    kernel = _cubic_weights(lookup.place - 0.5 - base)  # [M, 2, 4]
-    total = torch.zeros(len(base), 3, device=base.device)
-    low, high = torch.full_like(total, torch.inf), torch.full_like(total, -torch.inf)
-    for row in range(4):
-        for column in range(4):
-            step = torch.tensor([column - 1, row - 1], device=base.device)
-            value = light[_flat_pixel(base + step, view.size)[0]]  # [M, 3]
-            total.addcmul_(value, (kernel[:, 0, column] * kernel[:, 1, row])[:, None])
-            torch.minimum(low, value, out=low)
-            torch.maximum(high, value, out=high)
+    across, down = _cubic_weights(lookup.place - 0.5 - base).unbind(2)  # [4, M]
+    step = torch.arange(-1, 3, device=base.device)[:, None, None]  # [4, 1, 1]
+    columns, rows = (base.long() + step).clamp(0, views.size - 1).unbind(2)  # [4, M]
+    rows = (rows + lookup.view * views.size) * views.size
+    values = light[columns + rows[:1]]  # [4, M, 3]
+    low, high = values.aminmax(dim=0)
+    total = (values * (across * down[:1])[..., None]).sum(0)
+    for row in (1, 2, 3):
+        values = light[columns + rows[row]]  # [4, M, 3]
+        low, high = torch.minimum(low, values.amin(0)), torch.maximum(high, values.amax(0))
+        total += (values * (across * down[row])[..., None]).sum(0)
     total = torch.minimum(torch.maximum(total, low), high)
-    total[lookup.rough] = torch.einsum("rk,rkc->rc", lookup.weights, light[lookup.pixels])
+    total[lookup.rough] = (light[lookup.pixels] * lookup.weights[..., None]).sum(1)
     return total
 
 
 def _cubic_weights(part: torch.Tensor) -> torch.Tensor:
-    """Weights `[M, 2, 4]` of the four pixels around a place, its fraction `[M, 2]` given."""
+    """Weights `[4, M, 2]` of the four pixels around a place, its fraction `[M, 2]` given."""
     square, cube = part * part, part * part * part
     first = -0.5 * cube + square - 0.5 * part
     second = 1.5 * cube - 2.5 * square + 1
     third = -1.5 * cube + 2 * square + 0.5 * part
-    return torch.stack([first, second, third, 0.5 * cube - 0.5 * square], -1)
+    return torch.stack([first, second, third, 0.5 * cube - 0.5 * square])
 
 
 def _quality(
-    view: ViewMap, edge: torch.Tensor, facing: torch.Tensor, trust: Trust, nearness: torch.Tensor
+    target: _Targets, edge: torch.Tensor, guard: torch.Tensor, ramp: int, power: float
 ) -> torch.Tensor:
     """Trust `[M]` from the facing angle, the distance to depth edges and the resolution."""
-    angle = facing.abs() ** trust.power * torch.where(facing > 0, 1.0, _BACK_TRUST)
-    ramp = ((edge - view.guard) / (ramp_px(view.size) - view.guard)).clamp(0, 1)
-    pixels_per_unit = view.size / view.camera.width
-    scale = torch.ones_like(nearness) if view.camera.is_orthographic else nearness
-    return angle * (_EDGE_TRUST + ramp) * scale * pixels_per_unit
+    angle = target.facing.abs() ** power
+    angle = torch.where(target.facing > 0, angle, angle * _BACK_TRUST)
+    rise = ((edge - guard) / (ramp - guard)).clamp(0, 1)
+    return angle * (_EDGE_TRUST + rise) * target.scale
 
 
-def _flat_pixel(pixel: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flat index of pixels `[N, 2]`, clamped to the picture, and which are inside."""
-    clamped = pixel.clamp(0, size - 1)
-    is_inside = (clamped == pixel).all(1)
-    clamped = clamped.long()
-    return clamped[:, 1] * size + clamped[:, 0], is_inside
+def _flat_pixel(
+    place: torch.Tensor, view: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Index of the pixels with centres `[..., 2]`, clamped to the picture, and which are inside."""
+    pixel = place.long()  # the centre of a pixel outside, at -0.5, becomes 0 and is told by `place`
+    column, row = pixel.clamp(0, size - 1).unbind(-1)
+    column_at, row_at = place.unbind(-1)
+    is_inside = (torch.minimum(column_at, row_at) > 0) & (torch.maximum(column_at, row_at) < size)
+    return (view * size + row) * size + column, is_inside
 
 
-def _sample_maps(values: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """Bilinear values `[K, M]` of maps `[K, S, S]`; zero outside."""
-    grid = (place * (2 / values.shape[-1]) - 1)[None, None]  # [1, 1, M, 2]
-    return functional.grid_sample(values[None], grid, align_corners=False)[0, :, 0]
-
-
-def _slopes(surface: Surface, camera: Camera, size: int, nearness: torch.Tensor) -> torch.Tensor:
-    """Change of the nearness per column and row over each face's plane, `[F, 2]`."""
-    stacked = stack_cameras([camera], surface.normals.device)
-    normal = surface.normals @ stacked.axes[0].T  # [F, 3]
-    if camera.is_orthographic:
-        divisor = -normal[:, 2]
-    else:
-        corner = surface.corners[:, 0] @ stacked.axes[0].T + stacked.translation[0]
-        divisor = (normal * corner).sum(1)
-    divisor = torch.where(divisor.abs() < 1e-6, divisor.new_tensor(1e-6), divisor)
-    pixel = camera.width / size
-    slopes = normal[:, :2] / divisor[:, None] * pixel
-    slopes = slopes * torch.tensor([1.0, -1.0], device=slopes.device)  # rows grow downwards
-    limit = _STEEPEST / TOLERANCE_PX * depth_tolerance(camera, size, nearness)[:, None]
-    return slopes * (limit / slopes.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
+def _sample_distances(views: ViewMaps, target: _Targets, numbers: list[int]) -> torch.Tensor:
+    """Bilinear distances `[2, M]` to edges, and to edges or creases; zero outside."""
+    grid = (target.place * (2 / views.size) - 1)[None, None]  # [1, 1, M, 2]
+    wanted = torch.tensor(numbers, device=grid.device)
+    ends = torch.searchsorted(target.view, wanted, right=True).tolist()
+    parts = [
+        functional.grid_sample(
+            views.distance[number][None], grid[:, :, start:end], align_corners=False
+        )[0, :, 0]
+        for number, start, end in zip(numbers, [0, *ends], ends, strict=False)
+    ]
+    return torch.cat(parts, 1)

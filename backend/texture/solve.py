@@ -4,12 +4,16 @@
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
-from .cells import Cells, Pyramid, group_sum
+from .cells import Cells, Pyramid
 
-_SWEEPS = 2
-_COARSE_SWEEPS = 20
-_DAMPING = 0.8
+_DAMPING = 0.9
+_MOST_DENSE = 512
+"""Cells of a level that is solved with a dense matrix."""
+_DOUBLINGS = 10
+"""That level is relaxed 2 to this power times."""
+_VANISHING = 1e-18
 _ROUNDING = 1e-6
 """A residual this small against its terms is rounding."""
 
@@ -19,8 +23,8 @@ class _System:
     """One level of the equations: conductances and what ties each cell to its wish."""
 
     cells: Cells
-    screen: torch.Tensor  # [C, 1]
     diagonal: torch.Tensor  # [C, 1]
+    inverse: torch.Tensor  # [C, 1], of the diagonal
 
 
 def solve_screened(
@@ -48,6 +52,7 @@ def solve_screened(
     "The Multigrid Preconditioned Conjugate Gradient Method".
     """
     systems = _restrict(pyramid, screen[:, None])
+    coarsest = _solve_densely(systems[-1])
     solution = start.clone()
     residual = source - _apply(systems[0], solution)
     rounding = _ROUNDING * (pyramid.levels[0].degree * solution).norm(dim=0)
@@ -57,31 +62,35 @@ def solve_screened(
     for _ in range(max_steps):
         if bool((residual.norm(dim=0) <= limit).all()):
             break
-        guess = _cycle(systems, residual, 0)
+        guess = _cycle(systems, coarsest, residual, 0)
         product = (residual * guess).sum(0)
-        direction = guess + direction * (product / before.clamp(min=1e-30))
+        direction = torch.addcmul(guess, direction, product / before.clamp_(min=1e-30))
         image = _apply(systems[0], direction)
-        step = product / (direction * image).sum(0).clamp(min=1e-30)
-        solution = solution + step * direction
-        residual = residual - step * image
+        step = product / (direction * image).sum(0).clamp_(min=1e-30)
+        solution.addcmul_(step, direction)
+        residual.addcmul_(step, image, value=-1)
         before = product
     return solution
 
 
 def _restrict(pyramid: Pyramid, screen: torch.Tensor) -> list[_System]:
-    """The same equations on every level; a sheet's conductances do not depend on the cell size."""
+    """The same equations on every level down to one that is solved densely.
+
+    A sheet's conductances do not depend on the cell size.
+    """
     systems = []
     for cells in pyramid.levels:
-        diagonal = cells.degree + screen  # [C, 1]
-        systems.append(_System(cells, screen, diagonal.clamp(min=1e-12)))
-        if len(cells.parent):
-            screen = group_sum(screen, cells.parent, int(cells.parent.max()) + 1)
+        diagonal = (cells.degree + screen).clamp(min=1e-12)  # [C, 1]
+        systems.append(_System(cells, diagonal, 1 / diagonal))
+        if len(cells.key) <= _MOST_DENSE or len(cells.parent) == 0:
+            break
+        screen = cells.children @ screen
     return systems
 
 
 def _apply(system: _System, values: torch.Tensor) -> torch.Tensor:
     """The equations' left side `[C, D]`."""
-    return system.diagonal * values - neighbour_sum(system.cells, values)
+    return torch.addcmul(-neighbour_sum(system.cells, values), system.diagonal, values)
 
 
 def neighbour_sum(cells: Cells, values: torch.Tensor) -> torch.Tensor:
@@ -89,19 +98,39 @@ def neighbour_sum(cells: Cells, values: torch.Tensor) -> torch.Tensor:
     return cells.matrix @ values
 
 
-def _cycle(systems: list[_System], source: torch.Tensor, level: int) -> torch.Tensor:
-    """One symmetric V-cycle from zero: an approximate solution `[C, D]`."""
-    system = systems[level]
-    is_last = level == len(systems) - 1
-    values = _DAMPING * source / system.diagonal
-    for _ in range((_COARSE_SWEEPS if is_last else _SWEEPS) - 1):
-        values = values + _DAMPING * (source - _apply(system, values)) / system.diagonal
-    if is_last:
-        return values
-    parent = system.cells.parent
-    residual = source - _apply(system, values)
-    coarse = group_sum(residual, parent, len(systems[level + 1].screen))
-    values = values + _cycle(systems, coarse, level + 1)[parent]
-    for _ in range(_SWEEPS):
-        values = values + _DAMPING * (source - _apply(system, values)) / system.diagonal
-    return values
+def _solve_densely(system: _System) -> torch.Tensor:
+    """The matrix `[C, C]` that relaxes a source from zero very often, symmetric.
+
+    With S the change of an error in one sweep, n sweeps apply G(n) = (1 + S + .. + S^(n-1)) *
+    damping / diagonal; it is doubled by G(2n) = G(n) + S^n G(n).
+    """
+    step = _DAMPING * system.inverse  # [C, 1]
+    power = system.cells.matrix.to_dense() * step  # [C, C]
+    power.diagonal().add_(1 - _DAMPING)
+    total = torch.diag(step[:, 0])
+    for _ in range(_DOUBLINGS):
+        total = torch.addmm(total, power, total)
+        # Numbers close to the smallest float slow a processor down many times.
+        power = functional.threshold(power @ power, _VANISHING, 0.0)
+    return total
+
+
+def _cycle(
+    systems: list[_System], coarsest: torch.Tensor, source: torch.Tensor, level: int
+) -> torch.Tensor:
+    """One symmetric V-cycle from zero, with one sweep on each side: a rough solution `[C, D]`.
+
+    The sweep from zero leaves the residual (1 - damping) * source + damping * sum of the
+    neighbours' source / diagonal. The one after the correction c gives (1 - damping) * c +
+    damping / diagonal * (source + residual + sum of the neighbours' c).
+    """
+    if level == len(systems) - 1:
+        return coarsest @ source
+    system, keep = systems[level], 1 - _DAMPING
+    matrix = system.cells.matrix
+    swept = source * system.inverse
+    residual = torch.addmm(source, matrix, swept, beta=keep, alpha=_DAMPING)  # [C, D]
+    change = _cycle(systems, coarsest, system.cells.children @ residual, level + 1)
+    change = change[system.cells.parent]  # [C, D]
+    target = torch.addmm(source + residual, matrix, change) * system.inverse
+    return torch.lerp(change, target, _DAMPING)
