@@ -211,10 +211,10 @@ class TextureConfig:
     """Whether there is a texture, and on which UV map."""
 
     texture: str = setting(
-        "project",
-        text="Project: carry the pictures over and fill what they do not show. Paint: let the "
-        "painting model paint all sides first. None: leave the surface bare",
-        choices=("project", "paint", "none"),
+        "paint",
+        text="Paint: carry the pictures over and let the painting model paint what they do not "
+        "show. Project: fill that without a model, which is quicker. None: leave the surface bare",
+        choices=("paint", "project", "none"),
     )
     uv: str = setting(
         "auto",
