@@ -124,6 +124,34 @@ def camera_fit() -> str:
     return "\n".join([*lines, "", source("camera_fit", content)]) + "\n"
 
 
+def paint_quality() -> str:
+    """Painted true meshes and what else could be done with their pictures."""
+    content = read("paint_quality")
+    lines = [
+        "| Answer | Props | PSNR dB | SSIM | Histogram | Hidden colour | Holes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['what']} | {row['shapes']} | {row['psnr']:.1f} | {row['ssim']:.3f} "
+        f"| {row['histogram']:.3f} | {row['hidden_colour']:.3f} | {row['holes']:.0%} |"
+        for row in content["rows"]
+    ]
+    return "\n".join([*lines, "", source("paint_quality", content)]) + "\n"
+
+
+def bake_round_trip() -> str:
+    """What the bake loses of true views."""
+    content = read("bake_round_trip")
+    row = content["summary"]
+    lines = [
+        "| Props | PSNR dB, mean | Lowest | Holes | Views |",
+        "|---|---|---|---|---|",
+        f"| {row['shapes']} | {row['psnr_mean']:.1f} | {row['psnr_lowest']:.1f} "
+        f"| {row['holes_mean']:.3%} | {row['views_mean']:.1f} |",
+    ]
+    return "\n".join([*lines, "", source("bake_round_trip", content)]) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "shape_quality": shape_quality,
     "quantisation": quantisation,
@@ -131,6 +159,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "unwrap": unwrap,
     "camera_fit": camera_fit,
     "confidence": confidence,
+    "paint_quality": paint_quality,
+    "bake_round_trip": bake_round_trip,
 }
 
 

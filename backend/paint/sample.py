@@ -118,6 +118,7 @@ def paint_views(
     weights: tuple[float, ...],
     seed: int = 0,
     known: PaintedViews | None = None,
+    draft: Tensor | None = None,
 ) -> PaintedViews:
     """Paint all views of an object together, so that they agree.
 
@@ -134,6 +135,8 @@ def paint_views(
         seed: Of the noise.
         known: The same V cameras, any size, or None: where its mask holds, colours are kept, and
             what is painted beside them is made to fit. Views without a free pixel only inform.
+        draft: `[V, H, W, 3]`, another guess of all colours, which has half of the guess's weight in
+            the result, or None.
 
     Returns:
         Colours `[V, S, S, 3]` at the model's size S, on the maps' device; the mask is the object's.
@@ -182,6 +185,8 @@ def paint_views(
     )
     colour = _decode(networks, latents, kept)
     if kept is not None and guess is not None and defaults.is_told_known:
+        if draft is not None:
+            guess = (guess + _resize(draft.to(device), size).permute(0, 2, 3, 1)) / 2
         mixed = torch.lerp(colour, guess, defaults.guess_weight)
         colour = torch.where(kept.is_free[..., None], mixed, colour)
     return PaintedViews(tuple(cameras), colour, weights, silhouette)

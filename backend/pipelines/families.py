@@ -83,7 +83,7 @@ PAINT_DEFAULTS: dict[str, PaintDefaults] = {
         supersample=2,
         is_corner_aligned=False,
         is_told_known=True,
-        guess_weight=0.5,
+        guess_weight=0.667,
     ),
     "hunyuan3d-paint-2": PaintDefaults(30, 2.0, "euler_ancestral", _TRAILING),
     "hunyuan3d-paint-2-turbo": PaintDefaults(10, None, "lcm", _TRAILING),

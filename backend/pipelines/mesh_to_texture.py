@@ -155,7 +155,8 @@ def _paint_standard_views(
     elif scene.target.is_masked and scene.target.base_texture is not None:
         with scene.progress.stage("render"):
             known = find_kept(scene, cameras, weights)
-    return _paint(scene, references, cameras, weights, known)
+    draft = None if projected is None or known is None else known.colour
+    return _paint(scene, references, cameras, weights, known, draft)
 
 
 def _paint(
@@ -164,6 +165,7 @@ def _paint(
     cameras: Sequence[Camera],
     weights: tuple[float, ...],
     known: PaintedViews | None,
+    draft: torch.Tensor | None,
 ) -> PaintedViews:
     """Render what the network is told of the shape, then paint."""
     defaults = scene.networks.defaults
@@ -183,6 +185,7 @@ def _paint(
             weights,
             scene.config.sample.seed,
             known,
+            draft,
         )
 
 
@@ -224,7 +227,7 @@ def _paint_further_views(
     if present.mask is not None:
         whole[len(context) :] = present.mask
     known = PaintedViews(tuple(cameras), colour, (1.0,) * len(cameras), whole)
-    new = _paint(scene, references, cameras, known.weights, known)
+    new = _paint(scene, references, cameras, known.weights, known, colour)
     masks = [part.mask for part in (painted, new) if part.mask is not None]
     return PaintedViews(
         (*painted.cameras, *further),

@@ -66,6 +66,7 @@ def make_reference(colour=RED, alpha: float = 1.0, count: int = 1) -> PreparedIm
 
 def paint(painter=None, maps=None, references=None, config=None, progress=None, **changes):
     known, seed = changes.pop("known", None), changes.pop("seed", 0)
+    draft = changes.pop("draft", None)
     return paint_views(
         references or make_reference(),
         maps or make_maps(),
@@ -76,6 +77,7 @@ def paint(painter=None, maps=None, references=None, config=None, progress=None, 
         (1.0, 0.1, 0.05),
         seed,
         known,
+        draft,
     )
 
 
@@ -258,3 +260,23 @@ def test_what_is_painted_keeps_the_share_of_the_guess_that_the_model_asks_for():
     assert (shown[0].mean((0, 1)) - torch.tensor(RED)).abs().max() < 0.05
     assert (shown[2].mean((0, 1)) - blue).abs().max() < 0.05
     assert torch.allclose(shown[1], torch.lerp(shown[0], shown[2], 0.25), atol=1e-5)
+
+
+def test_a_draft_has_half_of_the_weight_of_the_guess():
+    maps, green = make_maps(), torch.tensor([0.1, 0.8, 0.2])
+    mask = maps.alpha > 0.5
+    mask[1:] = False
+    colour = torch.tensor([0.1, 0.2, 0.9]).expand(VIEWS, SIZE, SIZE, 3)
+    known = PaintedViews(tuple(make_cameras()), colour, (1.0,) * VIEWS, mask)
+    draft = green.expand(VIEWS, SIZE, SIZE, 3)
+    painted, guess, both = (
+        paint(
+            maps=maps, known=known, sampler="ddim", noise=replace(NOISE, start_share=0.1),
+            is_told_known=True, guess_weight=weight, draft=chosen,
+        ).colour
+        for weight, chosen in ((0.0, None), (1.0, None), (0.6, draft))
+    )  # fmt: skip
+    inner = (1, slice(6, 10), slice(6, 10))
+    expected = 0.4 * painted[inner] + 0.3 * guess[inner] + 0.3 * green
+    assert torch.allclose(both[inner], expected, atol=1e-5)
+    assert torch.equal(both[0][mask[0]], guess[0][mask[0]])  # what is known stays

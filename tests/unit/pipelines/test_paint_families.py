@@ -13,6 +13,7 @@ from backend.config import PAINT_MODELS
 from backend.errors import ModelMissingError, WeightsError
 from backend.models.hunyuan3d_paint.config import VARIANTS, MultiviewUNetConfig
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
+from backend.models.maquette.colour_guess import ColourGuess
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.models.stable_diffusion.config import (
     AUTOENCODER_VARIANTS,
@@ -179,16 +180,20 @@ def test_pickle_that_runs_code_is_refused(folder: Path) -> None:
         load_paint_networks("hunyuan3d-paint-2", CPU, torch.float32, folder)
 
 
-def test_embedded_weights_go_to_both_networks(monkeypatch, tmp_path: Path) -> None:
+def test_embedded_weights_go_to_all_networks(monkeypatch, tmp_path: Path) -> None:
     torch.manual_seed(0)
     unet = MultiviewUNet(VARIANTS["maquette-mini"]).state_dict()
     autoencoder = Autoencoder(AUTOENCODER_VARIANTS["maquette-mini"]).state_dict()
     state = {**unet, **{f"vae.{name}": tensor for name, tensor in autoencoder.items()}}
+    guesser = ColourGuess().state_dict()
+    state |= {f"guess.{name}": tensor for name, tensor in guesser.items()}
     monkeypatch.setattr(families, "load_state", lambda entry, folder: dict(state))
     networks = load_paint_networks("maquette-mini", CPU, torch.float32, tmp_path)
     loaded = networks.unet.state_dict()  # pyright: ignore
     assert loaded.keys() == unet.keys()
     assert torch.equal(loaded["unet.conv_in.weight"], unet["unet.conv_in.weight"])
+    assert isinstance(networks.guesser, ColourGuess)
+    assert torch.equal(networks.guesser.bias, guesser["bias"])
     size = networks.defaults.view_size
     assert networks.autoencoder.sample(torch.zeros(1, 3, size, size)).shape[1] == 4
 
@@ -209,3 +214,10 @@ def test_label_is_that_of_the_nearest_trained_direction(
     angles: tuple[float, float], label: int
 ) -> None:
     assert nearest_camera_label(*angles) == label
+
+
+def test_the_weights_that_ship_load_and_paint_with_a_fitted_guess(tmp_path: Path) -> None:
+    networks = load_paint_networks("maquette-mini", CPU, torch.float32, tmp_path)
+    assert isinstance(networks.guesser, ColourGuess)
+    assert not torch.equal(networks.guesser.gate, ColourGuess().gate)
+    assert networks.defaults.is_told_known
