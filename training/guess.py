@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backend.models.maquette.colour_guess import ColourGuess
-from backend.paint.guess import pool_cells
+from backend.paint.guess import enlarge_cells, pool_cells
 from training.checkpoints import Log, save_shards
 from training.datasets import draw_maps
 from training.paint_checks import NUM_VIEWS
@@ -82,7 +82,7 @@ def find_cells(entries: PaintEntries) -> list[Cells]:
         )
         values = torch.cat([position - 0.5, normal * 2 - 1, colour], 2)
         known = entries.seen[row : row + 1, :NUM_VIEWS, 0]
-        wide = known.repeat_interleave(CELL_PX, 2).repeat_interleave(CELL_PX, 3)[:, :, None]
+        wide = enlarge_cells(known, CELL_PX)[:, :, None]
         (every, cover), (seen, share) = (
             tuple(x.movedim(2, -1).flatten(0, 3) for x in pool_cells(values, mask.float(), CELL_PX))
             for mask in (on_object, on_object & wide)

@@ -23,7 +23,7 @@ from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 from backend.models.maquette.colour_guess import ColourGuess
 from backend.models.stable_diffusion.autoencoder import Autoencoder
 from backend.models.stable_diffusion.config import AUTOENCODER_VARIANTS, AutoencoderConfig
-from backend.paint.schedule import NoiseConfig, make_signal_table
+from backend.paint.schedule import NoiseConfig, make_signal_table, make_timesteps
 from training.checkpoints import Average, Log, load_shards, save_shards
 from training.datasets import draw_maps
 from training.loop import RecordedStep, fit_steps, learning_rate
@@ -55,7 +55,7 @@ NOISE = NoiseConfig(
     start_share=0.1,
 )
 """The noise that maquette-mini is trained with; the product's families repeat it."""
-START = round(NOISE.num_train_timesteps * NOISE.start_share) - 1
+START = int(make_timesteps(NOISE, 1)[0])
 """Timestep of the first step, which begins with a noised guess."""
 
 

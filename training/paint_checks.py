@@ -8,6 +8,7 @@ from torch import Tensor
 
 from backend.models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 from backend.models.stable_diffusion.autoencoder import Autoencoder
+from backend.paint.guess import enlarge_cells
 from backend.paint.hold import HoldingSampler
 from backend.paint.multiview import paint_latents
 from backend.paint.schedule import DDIM, NoiseConfig
@@ -112,7 +113,7 @@ def measure_painting(
     truth = entries.colour[:count, :NUM_VIEWS].float() / 255
     factor = found.shape[-1] // latents.touched.shape[-1]
     free = free_latents(latents, count, settings)
-    free = free.repeat_interleave(factor, 2).repeat_interleave(factor, 3)  # [S, 6, H, H]
+    free = enlarge_cells(free, factor)  # [S, 6, H, H]
     mask = (truth[..., 3] > 0.99).float() * free
     target = truth[..., :3].movedim(-1, 2)
     square = (found - target).square().mean(2) * mask  # [S, 6, H, H]

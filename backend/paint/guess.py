@@ -57,7 +57,7 @@ def guess_views(
     on_object = surface.is_object[:, :, None].to(colour.dtype)  # [B, V, 1, S, S]
     feature = torch.cat([surface.position - 0.5, surface.normal * 2 - 1], 2)
     target, cover = pool_cells(feature, on_object, factor)  # [B, V, 6, h, w]
-    trust = on_object * _enlarge(is_known, factor)[:, :, None]
+    trust = on_object * enlarge_cells(is_known, factor)[:, :, None]
     shade, _ = pool_cells(colour, trust, factor)  # [B, V, 3, h, w]
     is_wanted = (cover[:, :, 0] > 0) & ~is_known  # [B, V, h, w]
     source, share = pool_cells(torch.cat([feature, colour], 2), trust, 2 * factor)
@@ -84,8 +84,8 @@ def pool_cells(values: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Ten
     return pooled[:, :, :-1] / total.clamp(min=1e-6), total
 
 
-def _enlarge(cells: Tensor, factor: int) -> Tensor:
-    """Cells `[..., h, w]` as pixels."""
+def enlarge_cells(cells: Tensor, factor: int) -> Tensor:
+    """Cells `[..., h, w]` as pixels, each of them factor x factor."""
     return cells.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
 

@@ -163,10 +163,10 @@ def paint_views(
     noise, kept, guess = draw_noise(0), None, None
     if known is not None or defaults.is_told_known:
         kept = _Kept.read(known, silhouette)
-        is_told, guess = defaults.is_told_known, kept.picture
+        is_told, picture = defaults.is_told_known, kept.picture
         if is_told:
-            guess = _guess_free(networks, kept, references, maps, geometry)
-        latents = _encode(networks, guess.permute(0, 3, 1, 2)).float()
+            picture = guess = _guess_free(networks, kept, references, maps, geometry)
+        latents = _encode(networks, picture.permute(0, 3, 1, 2)).float()
         is_free = _free_cells(kept.is_free, latents)
         sampler = HoldingSampler(
             sampler, latents, is_free, noise, is_noised=not is_told, is_guessed=is_told
@@ -184,7 +184,7 @@ def paint_views(
         lambda done, _: progress.step(done, len(sampler.timesteps)),
     )
     colour = _decode(networks, latents, kept)
-    if kept is not None and guess is not None and defaults.is_told_known:
+    if kept is not None and guess is not None:
         if draft is not None:
             guess = (guess + _resize(draft.to(device), size).permute(0, 2, 3, 1)) / 2
         mixed = torch.lerp(colour, guess, defaults.guess_weight)

@@ -76,12 +76,15 @@ class ColourGuess(nn.Module):
         offset = self.bias + _conditions(target) @ self.gate.T - lengths[..., kind] / 2
         one = torch.ones_like(offset[..., :1])
         query = torch.cat([*blocks, offset, one], 2) * math.sqrt(_WIDTH)  # [B, M, 32]
+        side, *others = self._features(source)
+        # Both level axes have one scale, so what is scaled may be turned.
         keys = [
-            self._key(place, self._features(_turn(source, across, along))[0], 0, known)
+            self._key(place, _turn(side, across, along), 0, known)
             for place, (across, along, _) in enumerate(_SIDES)
         ]
-        loose = self._features(source)
-        keys += [self._key(len(_SIDES) + n - 1, loose[n], n, known) for n in (1, 2, 3)]
+        keys += [
+            self._key(len(_SIDES) + n, feature, n + 1, known) for n, feature in enumerate(others)
+        ]
         key = torch.cat(keys, 1)  # [B, 11 K, 32]
         value = functional.pad(colour, (0, _WIDTH - 3)).repeat(1, NUM_KERNELS, 1)
         return attention(query[:, None], key[:, None], value[:, None])[:, 0, :, :3]
