@@ -25,7 +25,7 @@ from training.checkpoints import Average, Log, load_shards, save_shards
 from training.datasets import hold_out, load_props
 from training.entries import Entries, PictureChanges, draw_pictures, vary_entries
 from training.flow_checks import FlowLoss, clean_errors, evaluate, held_out_entries
-from training.loop import autocast, fit_steps, learning_rate
+from training.loop import Pace, autocast, fit_steps, learning_rate
 from training.regularise import add_stochastic_depth
 from training.shape_mix import ShapeMix
 from training.variations import Variation
@@ -324,16 +324,19 @@ class Run:
     def train(self) -> None:
         """Run the steps left, then the final checks, or stop in time to go on later.
 
-        With `--seconds` the number of steps follows from the speed of the first.
+        With `--seconds` the number of steps follows from the speed.
         """
         batches, args = self.batches(), self.args
+        begin = self.begin - self.seconds_before
         if args.seconds and not args.resume_run:
-            begin = self.begin - self.seconds_before
             self.steps = fit_steps(
                 lambda: float(self.step(1e-3, next(batches))[0]), args.seconds, begin, self.log
             )
+        pace = Pace(args.seconds, begin, self.done) if args.seconds else None
         while self.done < self.steps:
             self.train_step(batches)
+            if pace:
+                self.steps = pace.fit(self.done, self.steps)
             if self.is_out_of_time:
                 self.save()
                 self.save_state()

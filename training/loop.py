@@ -35,6 +35,33 @@ def fit_steps(step: Callable[[], float], seconds: float, begin: float, log: Log)
     return steps
 
 
+class Pace:
+    """Fits the number of steps to the time that is left, again and again.
+
+    A run whose speed changes, because another shares the device, so still ends in time and with
+    the least learning rate.
+
+    Args:
+        seconds: Wall time of the run since `begin`.
+        begin: `time.perf_counter()` at its start.
+        done: Steps done.
+        every: Steps between two looks at the clock.
+    """
+
+    def __init__(self, seconds: float, begin: float, done: int, every: int = 500) -> None:
+        self._end, self._every = begin + seconds, every
+        self._time, self._done = time.perf_counter(), done
+
+    def fit(self, done: int, steps: int) -> int:
+        """Steps in all, by the speed since the last look; `steps` as long as none is due."""
+        if done - self._done < self._every:
+            return steps
+        now = time.perf_counter()
+        each = (now - self._time) / (done - self._done)
+        self._time, self._done = now, done
+        return done + max(0, int((self._end - now) / each))
+
+
 class RecordedStep:
     """A step recorded as one CUDA graph, which is launched at once instead of kernel by kernel.
 

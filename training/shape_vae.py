@@ -30,8 +30,9 @@ from training.datasets import (
     take,
 )
 from training.fields import BOX
-from training.loop import autocast, fit_steps, learning_rate
+from training.loop import Pace, autocast, fit_steps, learning_rate
 from training.metrics import crossing_points, evaluate_grid, fscore_and_chamfer, thin_out
+from training.shape_mix import ShapeMix
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class VaeTraining:
         turn_chance: Augmentation, see `draw_maps`.
         resolution: Cells of the stored signed distances.
         pool: Surface points drawn per shape at the start.
+        procedural: Generated shapes beside the props, see `procedural.make_assets`.
+        procedural_share: Their share of the batch.
+        is_encoder_frozen: Train the decoder alone: what is trained on latents stays valid.
         seed: Of everything random.
     """
 
@@ -66,15 +70,18 @@ class VaeTraining:
     turn_chance: float = 0.25
     resolution: int = 256
     pool: int = 16384
+    procedural: int = 0
+    procedural_share: float = 0.0
+    is_encoder_frozen: bool = False
     seed: int = 0
 
 
 class VaeLoss(torch.nn.Module):
     """The forward pass of one step, as one module so that it compiles as one graph."""
 
-    def __init__(self, vae: ShapeVAE) -> None:
+    def __init__(self, vae: ShapeVAE, is_encoder_frozen: bool = False) -> None:
         super().__init__()
-        self.vae = vae
+        self.vae, self.is_encoder_frozen = vae, is_encoder_frozen
 
     def forward(
         self,
@@ -84,7 +91,8 @@ class VaeLoss(torch.nn.Module):
         target: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean binary cross-entropy over queries, and mean KL per latent number."""
-        mean, logvar = self.vae.encode(surface)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_encoder_frozen):
+            mean, logvar = self.vae.encode(surface)
         mean, logvar = mean.float(), logvar.float()
         latents = mean + noise * torch.exp(0.5 * logvar)
         logits = self.vae.query(points, self.vae.decode(latents))
@@ -98,23 +106,33 @@ class Split:
     """One split of the props with what is made of it once.
 
     Attributes:
-        props: The S shapes.
+        shapes: The S shapes, and how they are drawn.
         pool: Their surface points.
         fields: `[S, R+1, R+1, R+1]` int8, see `make_fields`.
     """
 
-    props: Props
+    shapes: ShapeMix
     pool: PointPool
     fields: torch.Tensor
+
+    @property
+    def props(self) -> Props:
+        """The S shapes."""
+        return self.shapes.props
 
 
 def make_split(
     args: argparse.Namespace, name: str, config: VaeTraining, generator: torch.Generator
 ) -> Split:
-    """Read a split and make its points and signed distances on the generator's device."""
+    """Read a split and make its points and signed distances on the generator's device.
+
+    Generated shapes join the training split only.
+    """
     props = load_props(args.props, name, generator.device, args.limit)
-    pool = make_point_pool(props, config.pool, config.pool // 2, generator)
-    return Split(props, pool, make_fields(props, config.resolution))
+    count = config.procedural if name == "train" else 0
+    shapes = ShapeMix(props, count, config.procedural_share, config.seed)
+    pool = make_point_pool(shapes.props, config.pool, config.pool // 2, generator)
+    return Split(shapes, pool, make_fields(shapes.props, config.resolution))
 
 
 def draw_batch(
@@ -131,8 +149,8 @@ def draw_batch(
     Returns:
         Surface `[B, P, 7]`, query points `[B, Q, 3]` and soft occupancy `[B, Q]`.
     """
-    device, props, pool = split.fields.device, split.props, split.pool
-    shapes = torch.randint(props.num_shapes, (config.batch,), device=device, generator=generator)
+    props, pool = split.props, split.pool
+    shapes = split.shapes.draw(config.batch, generator)
     maps = draw_maps(props, shapes, generator, config.stretch, config.turn_chance)
     surface = surface_input(pool, shapes, maps, sizes, generator)
     spare = map_surface(take(pool.surface, shapes, config.near, generator), maps)
@@ -226,6 +244,13 @@ def place_anchors(vae: ShapeVAE, pool: PointPool, generator: torch.Generator) ->
     vae.latent_anchors.copy_(torch.stack(chosen))
 
 
+def freeze_encoder(vae: ShapeVAE) -> None:
+    """Keep what makes latents as it is; the decoder goes on learning."""
+    vae.encoder.requires_grad_(False)
+    vae.pre_kl.requires_grad_(False)
+    vae.latent_anchors.requires_grad_(False)
+
+
 class Run:
     """One training run: data, network, optimiser and log."""
 
@@ -247,11 +272,14 @@ class Run:
         else:
             place_anchors(self.vae, self.train_split.pool, self.generator)
         self.log.write(event="start", seconds=self.seconds, config=asdict(config))
+        if config.is_encoder_frozen:
+            freeze_encoder(self.vae)
+        self.trained = [p for p in self.vae.parameters() if p.requires_grad]
         self.average = Average(self.vae, 0.999)
-        loss = VaeLoss(self.vae)
+        loss = VaeLoss(self.vae, config.is_encoder_frozen)
         self.forward = torch.compile(loss) if self.device.type == "cuda" else loss
         self.optimiser = torch.optim.AdamW(
-            self.vae.parameters(), config.learning_rate, (0.9, 0.98), weight_decay=0.01
+            self.trained, config.learning_rate, (0.9, 0.98), weight_decay=0.01
         )
 
     @property
@@ -271,7 +299,7 @@ class Run:
             loss, kl = self.forward(surface, noise, points, target)
         self.optimiser.zero_grad(set_to_none=True)
         (loss + config.kl_weight * kl).backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
         self.average.update()
         return loss.detach(), kl.detach(), norm
@@ -288,28 +316,31 @@ class Run:
 
     def train(self) -> None:
         """Run all steps and write `vae-*.safetensors`, `vae.json` and `vae_log.jsonl`."""
-        steps = self.config.steps
-        if self.args.seconds:
-            steps = fit_steps(
-                lambda: float(self.step(1e-3)[0]), self.args.seconds, self.begin, self.log
-            )
-        for step in range(steps):
+        steps, seconds, step = self.config.steps, self.args.seconds, 0
+        if seconds:
+            steps = fit_steps(lambda: float(self.step(1e-3)[0]), seconds, self.begin, self.log)
+        pace = Pace(seconds, self.begin, 0) if seconds else None
+        while step < steps:
             loss, kl, norm = self.step(learning_rate(step, steps, self.config.warmup))
             if step % self.args.every == 0:
                 self.log.write(
                     step=step, loss=float(loss), kl=float(kl), norm=float(norm),
                     seconds=self.seconds,
                 )  # fmt: skip
-            if step == steps - 1:
-                self.check(step, 139)
-            elif step and step % self.args.evaluate_every == 0:
+            if step and step % self.args.evaluate_every == 0:
                 self.check(step, 24)
+            step += 1
+            if pace:
+                steps = pace.fit(step, steps)
+        self.check(step, 139)
         self.finish()
 
     def finish(self) -> None:
-        """Measure the latents' scale and write it with the sizes."""
-        self.average.swap()
-        scale = latent_scale(self.vae, self.train_split.pool, self.sizes, self.generator)
+        """Measure the latents' scale, unless it stays, and write it with the sizes."""
+        scale = SHAPE_VAE_VARIANTS["maquette-mini"].scale_factor
+        if not self.config.is_encoder_frozen:
+            self.average.swap()
+            scale = latent_scale(self.vae, self.train_split.pool, self.sizes, self.generator)
         vae_config = replace(self.vae.config, scale_factor=scale)
         (self.args.out / "vae.json").write_text(json.dumps(asdict(vae_config), indent=1))
         self.log.write(event="end", scale=scale, seconds=self.seconds)
