@@ -29,6 +29,16 @@ def test_settings_file_is_what_the_log_says_was_run(name, log, settings):
     assert asdict(settings(**config)) == {**ran, "steps": speed["steps"]}
 
 
-def test_every_settings_file_names_known_settings():
-    for path in sorted((TRAINING / "configs").glob("mini_flow*.json")):
-        FlowTraining(**json.loads(path.read_text(encoding="utf-8")))
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        ("mini_flow*.json", FlowTraining),
+        ("mini_shape_vae.json", VaeTraining),
+        ("mini_decoder.json", VaeTraining),
+    ],
+)
+def test_every_settings_file_names_known_settings(names, settings):
+    paths = sorted((TRAINING / "configs").glob(names))
+    assert paths
+    for path in paths:
+        settings(**json.loads(path.read_text(encoding="utf-8")))

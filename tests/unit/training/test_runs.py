@@ -18,7 +18,7 @@ from training import export, flow, shape_vae, unpack
 from training.checkpoints import Log, load_shards
 from training.datasets import load_props, make_fields
 from training.flow import FlowTraining, draw_times
-from training.loop import fit_steps, learning_rate
+from training.loop import Pace, fit_steps, learning_rate
 from training.shape_vae import VaeTraining
 
 VAE = ShapeVAEConfig(
@@ -90,7 +90,7 @@ def test_autoencoder_run_writes_log_sizes_and_averaged_weights(props_folder, tmp
     assert rows[0]["config"] == asdict(VAE_RUN)
     assert [row["step"] for row in rows if "loss" in row] == list(range(6))
     checked = [(row["step"], row["split"]) for row in rows if "fscore" in row]
-    assert checked == [(step, name) for step in (4, 5) for name in ("validation", "train")]
+    assert checked == [(step, name) for step in (4, 6) for name in ("validation", "train")]
     sizes = json.loads((tmp_path / "vae.json").read_text())
     assert sizes["scale_factor"] == pytest.approx(rows[-1]["scale"], abs=1e-5)
     assert ShapeVAEConfig(**sizes) == replace(VAE, scale_factor=sizes["scale_factor"])
@@ -120,6 +120,19 @@ def test_autoencoder_resumes_from_shards(props_folder, trained_vae, tmp_path):
     run = shape_vae.Run(arguments(props_folder, tmp_path / "more", resume=trained_vae), VAE_RUN)
     state = load_shards(trained_vae, "vae")
     assert all(torch.equal(tensor, state[key]) for key, tensor in run.vae.state_dict().items())
+
+
+def test_frozen_encoder_keeps_latents_and_their_scale(props_folder, trained_vae, tmp_path):
+    config = replace(VAE_RUN, is_encoder_frozen=True)
+    run = train_vae(props_folder, tmp_path, config, resume=trained_vae)
+    before, after = load_shards(trained_vae, "vae"), load_shards(tmp_path, "vae")
+    kept = {key for key in before if torch.equal(before[key], after[key])}
+    assert kept == {
+        key for key in before if key.startswith(("encoder.", "pre_kl.", "latent_anchors"))
+    }
+    assert run.vae.config == replace(VAE, scale_factor=1.0)
+    sizes = json.loads((tmp_path / "vae.json").read_text())
+    assert sizes["scale_factor"] == VAE.scale_factor
 
 
 def test_new_anchors_stand_on_the_surface_and_apart(props_folder, tmp_path):
@@ -296,3 +309,23 @@ def test_export_refuses_other_sizes(trained_vae, trained_flow, tmp_path):
     with pytest.raises(ValueError, match="scale_factor"):
         export.export(trained_vae, trained_flow, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_pace_follows_a_speed_that_changes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("training.loop.time.perf_counter", lambda: now[0])
+    pace, done, steps = Pace(100.0, 0.0, 0, every=10), 0, 1000
+    while done < steps:
+        now[0] += 0.1 if done < 500 else 1.0  # ten times slower half way
+        done += 1
+        steps = pace.fit(done, steps)
+    assert done == pytest.approx(550, abs=2) and now[0] == pytest.approx(100, abs=2)
+
+
+def test_pace_ends_a_run_that_is_late(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("training.loop.time.perf_counter", lambda: now[0])
+    pace = Pace(5.0, 0.0, 0, every=10)
+    assert pace.fit(9, 1000) == 1000
+    now[0] = 20.0
+    assert pace.fit(10, 1000) == 10
