@@ -45,6 +45,7 @@ STAGE_TEXTS = {
     "prepare": "Cutting out the object",
     "encode": "Looking at the picture",
     "sample": "Sampling the shape",
+    "compare": "Comparing the candidates",
     "decode": "Evaluating the surface",
     "mesh": "Building the mesh",
     "unwrap": "Unfolding the surface",

@@ -67,7 +67,7 @@ class ImageConfig:
 class SampleConfig:
     """How the shape is sampled from the picture's tokens.
 
-    0 steps or a negative guidance mean: the model's own default.
+    0 steps, 0 candidates or a negative guidance mean: the model's own default.
     """
 
     steps: int = setting(
@@ -85,6 +85,14 @@ class SampleConfig:
         "",
         "How strongly the shape follows the picture; low values are freer and smoother, high ones "
         "exaggerate. -1 uses the strength that suits the model",
+    )
+    candidates: int = setting(
+        0,
+        0,
+        64,
+        "",
+        "How many shapes are tried; the one whose outline meets the picture's best is kept. More "
+        "are surer and take longer. 0 uses the number that suits the model",
     )
     seed: int = setting(
         0,

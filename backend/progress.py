@@ -69,6 +69,10 @@ class Progress:
         left = elapsed / done * (of - done) if done else None
         self._on_report(Report(self._stage, done, of, left))
 
+    def silenced(self) -> "Progress":
+        """One for the steps of a step: it reports nothing and can be cancelled as this one."""
+        return Progress(is_cancelled=self._is_cancelled)
+
     def check_cancelled(self) -> None:
         """Raise if the user asked to stop.
 

@@ -30,7 +30,9 @@ def generate(picture: Path, device: str, size: int, out: Path) -> trimesh.Trimes
     command = [sys.executable, "-m", "backend", "generate", str(picture), "--out", str(out)]
     command += ["--device", device, "--texture-size", str(size), "--seed", "0"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return trimesh.load(out, force="mesh", process=False)
+    mesh = trimesh.load(out, force="mesh", process=False)
+    assert isinstance(mesh, trimesh.Trimesh)
+    return mesh
 
 
 def sample(

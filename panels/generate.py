@@ -77,7 +77,7 @@ class MAQUETTE_PT_advanced(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.maquette
         column = make_column(self.layout)
-        for name in ("steps", "guidance", "floater_ratio", "smoothing", "crease_deg"):
+        for name in ("steps", "guidance", "candidates", "floater_ratio", "smoothing", "crease_deg"):
             column.prop(settings, name)
         column.separator()
         for name in ("remove_background", "border_ratio"):

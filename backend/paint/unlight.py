@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a lit picture of a known surface into its colours, by a fit of smooth light."""
+"""Turns a lit picture of a known surface into its colours, by a fit of smooth light.
 
+The fit tells how the light differs from place to place, but not how strong it is in all: that is
+taken from `exposure.py`, and to a lesser part from a rule.
+"""
+
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,22 +31,28 @@ _GAIN_RANGE = (0.35, 2.5)
 _EXPOSURE_RANGE = (0.4, 2.5)
 _BRIGHT_SHARE = 0.75
 """The light on this share of the picture is taken to be 1 or less: lit parts stay as they are."""
+_GUESS_SHARE = 0.75
+"""Of the guess in the strength of the light, beside that rule. With lights as in training the guess
+alone is best; with brighter ones the rule errs to the other side (`training/LOG.md`)."""
 _FEWEST_PIXELS = 64
 _LUMA = (0.2126, 0.7152, 0.0722)
 
 
-def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor) -> Tensor:
+def remove_shading(
+    colour: Tensor, normals: Tensor, mask: Tensor, guess: float | None = None
+) -> Tensor:
     """Take smooth light off a picture of a surface whose normals are known.
 
     The light's logarithm is a quadratic function of the normal, found by a robust fit to the
-    differences between pixels where chroma is alike, and so probably the colour. Lit parts keep
-    about their brightness, and all parts their hue. Patterns keep their contrast, as the light
-    that is divided out only knows the normal.
+    differences between pixels where chroma is alike, and so probably the colour. All parts keep
+    their hue, and without a guess lit ones about their brightness. Patterns keep their contrast,
+    as the light that is divided out only knows the normal.
 
     Args:
         colour: `[H, W, 3]` float32 in [0, 1], sRGB.
         normals: `[H, W, 3]`, unit length in the mask.
         mask: `[H, W]` bool, the pixels that show the surface.
+        guess: Natural logarithm of the mean light, see `exposure.guess_exposure`, if it is known.
 
     Returns:
         `[H, W, 3]` sRGB in [0, 1]; unchanged if there is too little to see.
@@ -59,6 +70,9 @@ def remove_shading(colour: Tensor, normals: Tensor, mask: Tensor) -> Tensor:
     log_gain = log_gain - log_gain[clear].mean()
     exposure = _find_exposure(log_gain, clear)
     variation = _limit(log_gain, _GAIN_RANGE)
+    if guess is not None:
+        mean = float(variation.log().mean() + exposure.log())
+        exposure = exposure * math.exp(_GUESS_SHARE * (guess - mean))
     gain = (variation * exposure)[:, None]
     result = colour.clone()
     result[mask] = linear_to_srgb(_soft_limit(light / gain, light)).clamp(0, 1)

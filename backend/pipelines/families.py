@@ -26,6 +26,7 @@ from ..models.hunyuan3d.shape_vae import ShapeVAE
 from ..models.hunyuan3d_paint.config import VARIANTS, MultiviewUNetConfig, camera_label
 from ..models.hunyuan3d_paint.multiview_unet import MultiviewUNet
 from ..models.maquette.colour_guess import ColourGuess
+from ..models.maquette.light_guess import LightGuess
 from ..models.stable_diffusion.autoencoder import Autoencoder
 from ..models.stable_diffusion.checkpoint import drop_position_ids, rename_autoencoder
 from ..models.stable_diffusion.config import (
@@ -40,7 +41,13 @@ from ..paint.delight import LightRemover
 from ..paint.sample import PaintDefaults, PaintNetworks
 from ..paint.schedule import NoiseConfig
 from ..tokens.encode import Conditioner
-from ..weights.catalogue import DELIGHT_FOLDER, find_model, find_paint_model
+from ..weights.catalogue import (
+    DELIGHT_FOLDER,
+    EMBEDDED_FOLDER,
+    LIGHT_STEM,
+    find_model,
+    find_paint_model,
+)
 from ..weights.hub import find_weights
 from ..weights.load import (
     Network,
@@ -48,15 +55,17 @@ from ..weights.load import (
     build_empty,
     fill_network,
     load_state,
+    read_shards,
     read_state,
     take_part,
+    widen_state,
 )
 from .confidence import Calibration
 
 _PUBLISHED_SAMPLER = SamplerDefaults(steps=50, guidance=5.0)
 Config = TypeVar("Config")
 SAMPLERS: dict[str, SamplerDefaults] = {
-    "maquette-mini": SamplerDefaults(steps=15, guidance=4.0, shift=8.0),
+    "maquette-mini": SamplerDefaults(steps=10, guidance=4.0, shift=8.0, candidates=4),
     "hunyuan3d-2": _PUBLISHED_SAMPLER,
     "hunyuan3d-2-turbo": SamplerDefaults(
         steps=5, guidance=5.0, solver="consistency", is_guidance_embedded=True
@@ -99,11 +108,11 @@ _MINI_BOX = 1.05
 _MINI_SMOOTHING = 10
 CALIBRATIONS = {
     _MINI: Calibration(
-        agreement=-0.5048,
-        sharpness=1.1733,
+        agreement=-0.2363,
+        sharpness=1.2939,
         scores=(
-            *(3.6451, 4.6791, 4.9997, 5.3879, 5.6371, 6.0847),
-            *(6.2994, 6.5112, 6.9122, 7.7025, 8.3646),
+            *(3.5158, 5.0638, 5.4316, 5.7215, 5.955, 6.1639),
+            *(6.4033, 6.6533, 6.9078, 7.3626, 7.9161),
         ),
     )
 }
@@ -240,6 +249,17 @@ def load_paint_networks(
     unet = _load_multiview(name, config, source / "unet", dtype).to(device)
     remover = _load_light_remover(source.parent / DELIGHT_FOLDER, device, dtype)
     return _join(autoencoder, unet, defaults, remover, dtype)
+
+
+def load_light_guess(device: torch.device) -> LightGuess:
+    """The network that tells how strong the light on a picture is; it ships with the extension.
+
+    Raises:
+        ModelMissingError: A file of the installation is missing.
+        WeightsError: A file is damaged.
+    """
+    state = widen_state(read_shards(EMBEDDED_FOLDER, LIGHT_STEM))
+    return fill_network(build_empty(LightGuess), state, torch.float32).to(device)
 
 
 def nearest_camera_label(azimuth_deg: float, elevation_deg: float) -> int:

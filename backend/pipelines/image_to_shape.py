@@ -14,6 +14,7 @@ from ..latents.sample import sample_latents
 from ..mesh.build import build_mesh
 from ..progress import Progress
 from ..tokens.encode import encode_image
+from .candidates import choose_candidate
 from .confidence import (
     LOW_CONFIDENCE,
     Evidence,
@@ -97,7 +98,7 @@ def generate_shape(
     with progress.stage("encode"):
         tokens = encode_image(prepared, networks.conditioner, progress)
     with progress.stage("sample"):
-        latents = sample_latents(
+        candidates = sample_latents(
             tokens,
             networks.denoiser,
             config.sample,
@@ -105,7 +106,11 @@ def generate_shape(
             networks.latent_shape,
             progress,
         )
-    latents = Latents(latents.values.to(networks.dtype))  # sampled in float32
+    device = tokens.condition.device
+    # Sampled in float32.
+    candidates = [Latents(candidate.values.to(networks.dtype)) for candidate in candidates]
+    with progress.stage("compare"):
+        latents = choose_candidate(candidates, prepared, networks, progress, device)
     with progress.stage("decode"):
         field = decode_field(latents, networks.decoder, config.field_, progress, box=networks.box)
     with progress.stage("mesh"):
@@ -113,7 +118,7 @@ def generate_shape(
     if networks.calibration is None:
         return ShapeResult(mesh, prepared.warnings)
     with progress.stage("align"):
-        agreement = measure_agreement(mesh, prepared, progress, tokens.condition.device)
+        agreement = measure_agreement(mesh, prepared, progress, device)
     evidence = Evidence(agreement, measure_sharpness(field))
     confidence = find_confidence(evidence, networks.calibration)
     warnings = prepared.warnings

@@ -130,7 +130,7 @@ def _project(scene: Scene, projection: Projection) -> PaintedViews | None:
             scene.bake_px,
             scene.progress,
             scene.device,
-            is_lit=not scene.is_unlit,
+            scene.light_guesser,
         )
         return add_mirrored(scene.mesh, projected, scene.progress, scene.device)
 

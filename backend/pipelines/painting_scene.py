@@ -8,12 +8,14 @@ import torch
 
 from ..config import JobConfig
 from ..data import FloatArray, Mesh, PaintedViews, Texture, Views
+from ..paint.exposure import LightGuesser
 from ..paint.sample import PaintNetworks
 from ..paint.upscale import upscale_colours
 from ..progress import Progress
 from ..render.camera import align_corners, fit_mesh_for_painting
 from ..texture.bake import bake_texture
 from ..texture.show import show_texture
+from .families import load_light_guess
 from .projection import SMALLEST_PX, join_views
 from .texture_result import texture_size_of
 from .uv import Target
@@ -48,6 +50,13 @@ class Scene:
     def is_unlit(self) -> bool:
         """Whether the reference pictures have lost their light to a network."""
         return self.networks.light_remover is not None and self.config.paint.delight == "auto"
+
+    @property
+    def light_guesser(self) -> LightGuesser | None:
+        """Helps to take the light off projected pictures; None where it is gone, or to stay."""
+        if self.is_unlit or self.config.paint.delight != "auto":
+            return None
+        return load_light_guess(self.device)
 
     @property
     def bake_px(self) -> int:

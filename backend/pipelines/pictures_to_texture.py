@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a mesh and reference pictures into the mesh's texture without any network.
+"""Turns a mesh and reference pictures into the mesh's texture without a painting network.
 
 What the pictures show is carried over; what they do not show is filled over the surface.
 """
@@ -16,6 +16,7 @@ from ..image.prepare import prepare_image
 from ..progress import Progress
 from ..render.camera import STANDARD_VIEWS_DEG, painting_camera
 from ..texture.bake import bake_texture
+from .families import load_light_guess
 from .mirror import add_mirrored
 from .painting_scene import to_painting_frame
 from .projection import PICTURE_SIZE_PX, align_pictures, project_pictures
@@ -49,6 +50,7 @@ def project_texture(
 
     Raises:
         InputError: A picture shows nothing, the mesh has no surface, or its UVs cannot be kept.
+        ModelMissingError: A file of the installation is missing.
         CancelledError: The user cancelled the job.
     """
     with progress.stage("unwrap"):
@@ -61,9 +63,8 @@ def project_texture(
         projection = align_pictures(mesh, pictures, progress, device)
         warnings = (*mapped.warnings, *pictures.warnings, *projection.warnings)
         if projection.cameras:
-            views = project_pictures(
-                mesh, projection, PICTURE_SIZE_PX, progress, device, is_lit=True
-            )
+            guesser = load_light_guess(device) if config.paint.delight == "auto" else None
+            views = project_pictures(mesh, projection, PICTURE_SIZE_PX, progress, device, guesser)
             views = add_mirrored(mesh, views, progress, device)
         else:
             views, warnings = _plain_views(pictures, device), (*warnings, _PLAIN_WARNING)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from ..data import Camera, FloatArray, Mesh, PaintedViews, PreparedImage, Views
+from ..paint.exposure import LightGuesser, guess_exposure
 from ..paint.unlight import remove_shading
 from ..progress import Progress
 from ..render.align import AlignConfig, AlignedCamera, find_camera, warp_picture
@@ -86,8 +87,7 @@ def project_pictures(
     size_px: int,
     progress: Progress,
     device: torch.device,
-    *,
-    is_lit: bool,
+    guesser: LightGuesser | None,
 ) -> PaintedViews:
     """Make painted views of pictures.
 
@@ -97,7 +97,7 @@ def project_pictures(
         size_px: Edge of the views S.
         progress: Told after each view.
         device: Where to compute.
-        is_lit: Whether there is light to take off the pictures.
+        guesser: Helps to take the light off the pictures; None: it stays in them.
 
     Returns:
         Colours `[V, S, S, 3]`; the mask leaves out the outlines.
@@ -114,12 +114,26 @@ def project_pictures(
         warped = warp_picture(pixels, aligned, size_px).to(device)  # [S, S, 4]
         mask = shrink_mask(warped[..., 3] > _LEAST_ALPHA) & views.mask[index]
         colour = warped[..., :3]
-        if is_lit:
-            colour = remove_shading(colour, normals[index], mask)
+        if guesser is not None:
+            colour = _take_light_off(colour, normals[index], mask, aligned.camera, guesser)
         colours.append(colour)
         masks.append(mask)
     weights = (PROJECTED_WEIGHT,) * len(colours)
     return PaintedViews(projection.views_from, torch.stack(colours), weights, torch.stack(masks))
+
+
+def _take_light_off(
+    colour: torch.Tensor,
+    normals: torch.Tensor,
+    mask: torch.Tensor,
+    camera: Camera,
+    guesser: LightGuesser,
+) -> torch.Tensor:
+    """One picture `[S, S, 3]` without its light."""
+    if not mask.any():
+        return colour
+    guess = guess_exposure(colour, normals, mask, camera, guesser)
+    return remove_shading(colour, normals, mask, guess)
 
 
 def find_shading_normals(mesh: Mesh, views: Views) -> torch.Tensor:

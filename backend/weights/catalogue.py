@@ -8,6 +8,8 @@ from ..config import MODELS, PAINT_MODELS
 from ..errors import ModelMissingError
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+LIGHT_STEM = "maquette-light"
+"""Of the files of the network that tells how strong the light on a picture is."""
 
 _LICENCE_20 = "Tencent Hunyuan 3D 2.0 Community License"
 _LICENCE_21 = "Tencent Hunyuan 3D 2.1 Community License"

@@ -238,7 +238,7 @@ def write_shards(
     """
     folder.mkdir(parents=True, exist_ok=True)
     groups = _group(state, max_bytes - _ENTRY_BYTES)
-    for old in folder.glob(f"{stem}-*-of-*.safetensors"):
+    for old in folder.glob(f"{stem}-[0-9]*-of-*.safetensors"):
         old.unlink()
     digests: dict[str, str] = {}
     for number, names in enumerate(groups, start=1):

@@ -80,7 +80,7 @@ def test_job_leaves_mesh_files_and_a_log_and_reports_every_stage(make_queue, pic
     assert result.versions["device"] == "cpu"
     assert list(result.weights) == ["model"] and len(result.weights["model"]) == 64
     assert list(result.seconds) == [
-        *("read", "load", "prepare", "encode", "sample", "decode", "mesh", "write")
+        *("read", "load", "prepare", "encode", "sample", "compare", "decode", "mesh", "write")
     ]
     mesh = read_npz(Path(result.mesh_path))
     assert (len(mesh.vertices), len(mesh.faces)) == (result.vertices, result.faces)
@@ -100,7 +100,7 @@ def test_textured_job_leaves_a_picture_and_a_map_and_reports_every_stage(make_qu
     assert job.state is JobState.DONE, job.error
     result = job.result
     assert set(result.seconds) == {
-        *("read", "load", "prepare", "encode", "sample", "decode", "mesh"),
+        *("read", "load", "prepare", "encode", "sample", "compare", "decode", "mesh"),
         *("unwrap", "align", "render", "paint", "bake", "write"),
     }
     mesh = read_npz(Path(result.mesh_path))

@@ -49,10 +49,10 @@ class Counter:
 
 def test_same_seed_gives_the_same_bytes(tokens, denoiser) -> None:
     torch.manual_seed(11)
-    first = sample_latents(tokens, denoiser, SampleConfig(seed=5), DEFAULTS, SHAPE, Progress())
+    (first,) = sample_latents(tokens, denoiser, SampleConfig(seed=5), DEFAULTS, SHAPE, Progress())
     torch.manual_seed(99)
-    again = sample_latents(tokens, denoiser, SampleConfig(seed=5), DEFAULTS, SHAPE, Progress())
-    other = sample_latents(tokens, denoiser, SampleConfig(seed=6), DEFAULTS, SHAPE, Progress())
+    (again,) = sample_latents(tokens, denoiser, SampleConfig(seed=5), DEFAULTS, SHAPE, Progress())
+    (other,) = sample_latents(tokens, denoiser, SampleConfig(seed=6), DEFAULTS, SHAPE, Progress())
     assert first.values.shape == (1, *SHAPE)
     assert first.values.dtype == torch.float32
     assert first.values.numpy().tobytes() == again.values.numpy().tobytes()
@@ -76,7 +76,7 @@ def test_perfect_velocity_reaches_the_data(tokens) -> None:
         SamplerDefaults(steps=6, guidance=2.0),
         SamplerDefaults(steps=5, guidance=2.0, solver="consistency", is_guidance_embedded=True),
     ):
-        sampled = sample_latents(tokens, denoiser, SampleConfig(), defaults, SHAPE, Progress())
+        (sampled,) = sample_latents(tokens, denoiser, SampleConfig(), defaults, SHAPE, Progress())
         assert torch.allclose(sampled.values, data, atol=1e-5)
 
 
@@ -114,8 +114,8 @@ def test_chosen_steps_and_guidance_win_over_the_models_own(tokens) -> None:
 def test_zero_guidance_is_a_choice_and_ignores_the_picture(tokens, denoiser) -> None:
     config = SampleConfig(guidance=0.0)
     swapped = Tokens(torch.randn(tokens.condition.shape), tokens.null)
-    one = sample_latents(tokens, denoiser, config, DEFAULTS, SHAPE, Progress())
-    two = sample_latents(swapped, denoiser, config, DEFAULTS, SHAPE, Progress())
+    (one,) = sample_latents(tokens, denoiser, config, DEFAULTS, SHAPE, Progress())
+    (two,) = sample_latents(swapped, denoiser, config, DEFAULTS, SHAPE, Progress())
     assert torch.allclose(one.values, two.values, atol=1e-5)
 
 
@@ -126,3 +126,26 @@ def test_embedded_guidance_is_passed_to_the_denoiser_and_runs_one_row(tokens) ->
     assert denoiser.guidance == [5.0] * 5
     assert denoiser.batches == [1] * 5
     assert denoiser.times == pytest.approx([0, 199 / 999, 399 / 999, 599 / 999, 799 / 999])
+
+
+def test_candidates_differ_and_the_first_is_the_one_sampled_alone(tokens, denoiser) -> None:
+    reports: list[Report] = []
+    progress = Progress(reports.append)
+    config = SampleConfig(seed=5, candidates=3)
+    found = sample_latents(tokens, denoiser, config, DEFAULTS, SHAPE, progress)
+    (alone,) = sample_latents(tokens, denoiser, SampleConfig(seed=5), DEFAULTS, SHAPE, Progress())
+    assert len(found) == 3
+    assert torch.equal(found[0].values, alone.values)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (found[one].values - found[other].values).abs().max() > 0.1
+    steps = [report.step for report in reports]
+    assert steps == sorted(steps) and steps[-1] == 18
+    assert {report.of for report in reports} == {18}
+
+
+def test_zero_candidates_mean_the_models_own(tokens) -> None:
+    defaults = SamplerDefaults(steps=1, guidance=2.0, candidates=4)
+    for chosen, count in ((0, 4), (1, 1), (2, 2)):
+        config = SampleConfig(candidates=chosen)
+        found = sample_latents(tokens, Counter(), config, defaults, SHAPE, Progress())
+        assert len(found) == count

@@ -15,7 +15,7 @@ from backend.progress import Progress, Report
 from tests.worker.tiny_worker import RADIUS, load_tiny
 
 CONFIG = overlay(JobConfig(), {"resolution": 64, "target_faces": 3000})
-STAGES = ["prepare", "encode", "sample", "decode", "mesh"]
+STAGES = ["prepare", "encode", "sample", "compare", "decode", "mesh"]
 
 
 @pytest.fixture

@@ -37,9 +37,11 @@ def photograph() -> FloatArray:
     return torch.cat([stripes(views.position[0]), alpha], -1).numpy().astype(np.float32)
 
 
-def texture(picture: FloatArray, progress: Progress | None = None) -> TextureResult:
+def texture(
+    picture: FloatArray, progress: Progress | None = None, delight: str = "auto"
+) -> TextureResult:
     config = replace(JobConfig(), bake=replace(JobConfig().bake, texture_size=SIZE))
-    config = overlay(config, {"remove_background": "never"})
+    config = overlay(config, {"remove_background": "never", "delight": delight})
     target = Target(make_chair())
     return project_texture(target, [picture], (0,), config, progress or Progress(), CPU)
 
@@ -67,6 +69,24 @@ def test_mesh_stays_as_it_was_and_gets_a_map(result):
     assert result.picture.shape == (SIZE, SIZE, 3)
     assert 0.1 < result.coverage["seen"] < 0.9
     assert result.warnings == ()
+
+
+def test_light_stays_in_the_colours_only_if_it_is_to_stay(result):
+    dim = photograph()
+    dim[..., :3] *= 0.6
+    views = render_views(make_chair(), [CAMERA], RenderConfig(192), Progress(), CPU)
+    clear = (views.mask & (views.facing > 0.4)).numpy()
+
+    def brightness(found: TextureResult) -> float:
+        picture = torch.from_numpy(found.picture.astype(np.float32) / 255)
+        return float(show_texture(views, found.mesh.uv, picture).numpy()[clear].mean())
+
+    true = float(stripes(views.position).numpy()[clear].mean())
+    assert brightness(texture(dim, delight="never")) == pytest.approx(0.6 * true, rel=0.03)
+    views = render_views(make_chair(), [CAMERA], RenderConfig(320), Progress(), CPU)
+    dim[..., :3] *= 0.6 + 0.4 * views.facing[0].numpy()[..., None]  # a lamp at the camera
+    kept, taken = (texture(dim, delight=delight).picture for delight in ("never", "auto"))
+    assert np.abs(kept.astype(int) - taken).max() > 20
 
 
 def test_nothing_of_the_surface_stays_blank(result):
