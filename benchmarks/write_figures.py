@@ -31,7 +31,7 @@ def source(name: str, content: dict[str, Any]) -> str:
 
 def shape_quality() -> str:
     """Autoencoder, pictures and baselines on the validation props."""
-    return score_table("shape_quality_*.json")
+    return score_table("shape_quality_*.json", "asset_sheet.json")
 
 
 def quantisation() -> str:
@@ -39,9 +39,9 @@ def quantisation() -> str:
     return score_table("quantisation_*.json")
 
 
-def score_table(pattern: str) -> str:
-    """The rows of all results files of `shape_quality.py` that the pattern names."""
-    files = sorted(RESULTS.glob(pattern))
+def score_table(*patterns: str) -> str:
+    """The rows of all results files of `shape_quality.py` and `asset_sheet.py` so named."""
+    files = [file for pattern in patterns for file in sorted(RESULTS.glob(pattern))]
     lines = [
         "| Answer | Shapes | F-score 0.05 | Chamfer-L1 | Solid IoU mean / median | Of centres |",
         "|---|---|---|---|---|---|",
@@ -52,8 +52,9 @@ def score_table(pattern: str) -> str:
         for row in content["rows"]:
             cells = (row["what"], row["shapes"], f"{row['fscore']:.3f}", f"{row['chamfer']:.3f}")
             # Older files know the IoU of the cells' centres only.
-            both = f"{row['iou']:.3f} / {row['iou_median']:.3f}" if "iou" in row else "-"
-            cells += (both, f"{row['iou_centres']:.3f}")
+            both = [f"{row[key]:.3f}" for key in ("iou", "iou_median") if key in row]
+            cells += (" / ".join(both) or "-",)
+            cells += (f"{row['iou_centres']:.3f}" if "iou_centres" in row else "-",)
             lines.append("| " + " | ".join(map(str, cells)) + " |")
         notes.append(source(file.stem, content) + f" Resolution {content['resolution']}.")
     return "\n".join([*lines, "", *notes]) + "\n"
