@@ -11,7 +11,6 @@ are written like those of the other benchmarks.
 
 import argparse
 import multiprocessing
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +53,6 @@ class Result:
         chamfer: L1.
         iou: Of solid cells.
         confidence: As the product says.
-        seconds: Of one process.
         tile: `[2 S, 5 S, 3]` uint8, its part of the sheet.
     """
 
@@ -64,7 +62,6 @@ class Result:
     chamfer: float
     iou: float
     confidence: float
-    seconds: float
     tile: NDArray[np.uint8]
 
 
@@ -106,18 +103,16 @@ def run_part(args: argparse.Namespace, part: int) -> list[Result]:
     paint_networks = load_paint_networks(MODEL, CPU, torch.float32, find_models_folder())
     judge, pictures, results = Judge(props), find_pictures(args, props), list[Result]()
     for shape in range(part, props.num_shapes, args.jobs):
-        begin = time.perf_counter()
         asset = generate_asset(
             [load_image(pictures[shape])], (0,), JobConfig(),
             lambda: shape_networks, lambda: paint_networks, Progress(), CPU,
         )  # fmt: skip
-        seconds = time.perf_counter() - begin
         fscore, chamfer, iou, _ = judge.score_mesh(shape, asset.mesh)
         name, confidence = props.names[shape].rpartition("/")[2], asset.confidence or 0.0
         caption = f"{shape} {name[:20]}\nF {fscore:.2f}\nIoU {iou:.2f}\nconfidence {confidence:.2f}"
         tile = make_tile(pictures[shape], asset, caption)
-        results.append(Result(shape, name, fscore, chamfer, iou, confidence, seconds, tile))
-        print(caption.replace("\n", ", "), f"{seconds:.0f} s", flush=True)
+        results.append(Result(shape, name, fscore, chamfer, iou, confidence, tile))
+        print(caption.replace("\n", ", "), flush=True)
     return results
 
 
@@ -151,11 +146,7 @@ def main() -> None:
         }
     ]  # fmt: skip
     print_table(rows)
-    seconds = round(mean(one.seconds for one in results), 1)
-    write_results(
-        "asset_sheet", rows, jobs=args.jobs, seconds_of_a_process=seconds,
-        resolution=JobConfig().field_.resolution,
-    )  # fmt: skip
+    write_results("asset_sheet", rows, resolution=JobConfig().field_.resolution)
 
 
 if __name__ == "__main__":
