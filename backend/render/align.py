@@ -62,7 +62,7 @@ class AlignConfig:
     medium_points: int = 30_000
     fine_points: int = 150_000
     rounds: int = 6
-    least_agreement: float = 0.85
+    least_agreement: float = 0.75
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def test_picture_of_something_else_is_not_believed():
     mesh = make_chair()
     slab = fit_mesh_for_painting(make_box((1.0, 0.06, 0.1), uv=False))[0]
     found = find(mesh, photograph(slab, orbit_camera(10, 5, 2.0, fov_deg=35)))
-    assert not found.is_found and found.agreement < 0.85
+    assert not found.is_found and found.agreement < 0.75
 
 
 def test_same_picture_gives_the_same_camera():
