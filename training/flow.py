@@ -332,11 +332,10 @@ class Run:
             self.steps = fit_steps(
                 lambda: float(self.step(1e-3, next(batches))[0]), args.seconds, begin, self.log
             )
-        pace = Pace(args.seconds, begin, self.done) if args.seconds else None
+        pace = Pace(args.seconds, begin, self.done)
         while self.done < self.steps:
             self.train_step(batches)
-            if pace:
-                self.steps = pace.fit(self.done, self.steps)
+            self.steps = pace.fit(self.done, self.steps)
             if self.is_out_of_time:
                 self.save()
                 self.save_state()

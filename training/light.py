@@ -269,7 +269,7 @@ class Run:
         args, step, steps = self.args, 0, self.args.steps
         if args.seconds:
             steps = fit_steps(lambda: float(self.step(1e-3)[0]), args.seconds, self.begin, self.log)
-        pace = Pace(args.seconds, self.begin, 0) if args.seconds else None
+        pace = Pace(args.seconds, self.begin, 0)
         while step < steps:
             square, apart = self.step(learning_rate(step, steps, WARMUP))
             if step % args.every == 0:
@@ -279,8 +279,7 @@ class Run:
             if step and step % args.evaluate_every == 0:
                 self.check(step)
             step += 1
-            if pace:
-                steps = pace.fit(step, steps)
+            steps = pace.fit(step, steps)
         self.check(step)
 
 

@@ -42,19 +42,19 @@ class Pace:
     the least learning rate.
 
     Args:
-        seconds: Wall time of the run since `begin`.
+        seconds: Wall time of the run since `begin`; None: the steps stay as they are.
         begin: `time.perf_counter()` at its start.
         done: Steps done.
         every: Steps between two looks at the clock.
     """
 
-    def __init__(self, seconds: float, begin: float, done: int, every: int = 500) -> None:
-        self._end, self._every = begin + seconds, every
+    def __init__(self, seconds: float | None, begin: float, done: int, every: int = 500) -> None:
+        self._end, self._every = begin + (seconds or math.inf), every
         self._time, self._done = time.perf_counter(), done
 
     def fit(self, done: int, steps: int) -> int:
         """Steps in all, by the speed since the last look; `steps` as long as none is due."""
-        if done - self._done < self._every:
+        if done - self._done < self._every or math.isinf(self._end):
             return steps
         now = time.perf_counter()
         each = (now - self._time) / (done - self._done)

@@ -319,7 +319,7 @@ class Run:
         steps, seconds, step = self.config.steps, self.args.seconds, 0
         if seconds:
             steps = fit_steps(lambda: float(self.step(1e-3)[0]), seconds, self.begin, self.log)
-        pace = Pace(seconds, self.begin, 0) if seconds else None
+        pace = Pace(seconds, self.begin, 0)
         while step < steps:
             loss, kl, norm = self.step(learning_rate(step, steps, self.config.warmup))
             if step % self.args.every == 0:
@@ -330,8 +330,7 @@ class Run:
             if step and step % self.args.evaluate_every == 0:
                 self.check(step, 24)
             step += 1
-            if pace:
-                steps = pace.fit(step, steps)
+            steps = pace.fit(step, steps)
         self.check(step, 139)
         self.finish()
 

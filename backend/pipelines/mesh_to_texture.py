@@ -130,7 +130,7 @@ def _project(scene: Scene, projection: Projection) -> PaintedViews | None:
             scene.bake_px,
             scene.progress,
             scene.device,
-            scene.light_guesser,
+            scene.load_light_guesser(),
         )
         return add_mirrored(scene.mesh, projected, scene.progress, scene.device)
 

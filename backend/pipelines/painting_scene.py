@@ -51,9 +51,8 @@ class Scene:
         """Whether the reference pictures have lost their light to a network."""
         return self.networks.light_remover is not None and self.config.paint.delight == "auto"
 
-    @property
-    def light_guesser(self) -> LightGuesser | None:
-        """Helps to take the light off projected pictures; None where it is gone, or to stay."""
+    def load_light_guesser(self) -> LightGuesser | None:
+        """What helps to take the light off projected pictures; None where it is gone or to stay."""
         if self.is_unlit or self.config.paint.delight != "auto":
             return None
         return load_light_guess(self.device)
