@@ -369,6 +369,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="folder with conditioner and denoiser shards")
     parser.add_argument("--config", type=Path, help="JSON overlay of FlowTraining")
+    parser.add_argument("--seed", type=int, help="instead of that of the settings")
     parser.add_argument("--seconds", type=float, help="wall time of the run, set-up included")
     parser.add_argument(
         "--stop-after", type=float, help="wall seconds after which this part stops, to go on later"
@@ -387,6 +388,8 @@ def main() -> None:
     config = FlowTraining()
     if args.config:
         config = replace(config, **json.loads(args.config.read_text()))
+    if args.seed is not None:
+        config = replace(config, seed=args.seed)
     Run(args, config).train()
 
 

@@ -31,7 +31,7 @@ _GAIN_RANGE = (0.35, 2.5)
 _EXPOSURE_RANGE = (0.4, 2.5)
 _BRIGHT_SHARE = 0.75
 """The light on this share of the picture is taken to be 1 or less: lit parts stay as they are."""
-_GUESS_SHARE = 0.75
+_GUESS_SHARE = 0.85
 """Of the guess in the strength of the light, beside that rule. With lights as in training the guess
 alone is best; with brighter ones the rule errs to the other side (`training/LOG.md`)."""
 _FEWEST_PIXELS = 64

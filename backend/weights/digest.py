@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from ..errors import MaquetteError
-from .catalogue import EMBEDDED_FOLDER, ModelEntry, find_model, find_paint_model
+from .catalogue import EMBEDDED_FOLDER, LIGHT_STEM, ModelEntry, find_model, find_paint_model
 from .hub import find_weights
 
 _EDGE_BYTES = 1 << 20
@@ -21,12 +21,15 @@ def weights_digest(setting: str, name: str, folder: Path) -> str:
 
     Returns:
         64 hex digits: the SHA-256 of the index for the embedded model, whose digests it lists; else
-        of each file's name, size, first and last mebibyte. Empty if there are no weights.
+        of each file's name, size, first and last mebibyte. Whatever paints, the network that takes
+        the light off its pictures counts, too. Empty if there are no weights.
     """
     found = hashlib.sha256()
     try:
         entry = find_model(name) if setting == "model" else find_paint_model(name)
         files = _files_of(entry, folder)
+        if files and setting == "paint_model":
+            files.append(EMBEDDED_FOLDER / f"{LIGHT_STEM}.json")
         for path in files:
             _add_file(found, path)
     except (MaquetteError, OSError):

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..layers.attention import attention
 
-_WIDTHS = (24, 40, 64, 96)
+_WIDTHS = (32, 56, 88, 128)
 _GROUPS = 8
 _HEADS = 4
 _INPUTS = 7

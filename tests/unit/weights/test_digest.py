@@ -2,7 +2,8 @@
 import pytest
 
 from backend.config import EMBEDDED_MODEL, MODELS, PAINT_MODELS
-from backend.weights.catalogue import find_model
+from backend.weights import digest
+from backend.weights.catalogue import EMBEDDED_FOLDER, LIGHT_STEM, find_model
 from backend.weights.digest import weights_digest
 from backend.weights.hub import weights_path
 
@@ -19,9 +20,9 @@ def weights(tmp_path):
 
 
 def test_embedded_weights_have_a_digest_wherever_others_lie(tmp_path):
-    digest = weights_digest("model", EMBEDDED_MODEL, tmp_path)
-    assert len(digest) == 64 and int(digest, 16)
-    assert digest == weights_digest("model", EMBEDDED_MODEL, tmp_path / "other")
+    found = weights_digest("model", EMBEDDED_MODEL, tmp_path)
+    assert len(found) == 64 and int(found, 16)
+    assert found == weights_digest("model", EMBEDDED_MODEL, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,23 @@ def test_the_size_changes_the_digest(tmp_path, weights, size):
     before = weights_digest("model", NAME, tmp_path)
     weights.write_bytes(bytes(size))
     assert weights_digest("model", NAME, tmp_path) not in ("", before)
+
+
+@pytest.fixture
+def embedded(tmp_path, monkeypatch):
+    """A copy of the embedded models' indices, which may be changed."""
+    folder = tmp_path / "embedded"
+    folder.mkdir()
+    for path in EMBEDDED_FOLDER.glob("*.json"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(digest, "EMBEDDED_FOLDER", folder)
+    return folder
+
+
+def test_other_weights_of_the_light_network_are_other_weights_of_what_paints(tmp_path, embedded):
+    names = [("model", EMBEDDED_MODEL), ("paint_model", PAINT_MODELS[0])]
+    before = [weights_digest(*name, tmp_path) for name in names]
+    index = embedded / f"{LIGHT_STEM}.json"
+    index.write_text(index.read_text(encoding="utf-8").replace('"sha256"', '"sha257"'))
+    after = [weights_digest(*name, tmp_path) for name in names]
+    assert before[0] == after[0] and before[1] != after[1]
