@@ -297,6 +297,7 @@ def main() -> None:
             pictures.append(picture)
             print(f"{prop.name:40.40} {name:12} {found}", flush=True)
         if args.pictures:
+            args.pictures.mkdir(parents=True, exist_ok=True)
             save_sheet(args.pictures / f"{prop.name}.png", case, pictures)
     rows = [
         {"what": name, "shapes": len(found)}

@@ -74,6 +74,22 @@ def generate_time() -> str:
     return "\n".join([*lines, "", note + source("generate_time", content)]) + "\n"
 
 
+def device_agreement() -> str:
+    """How far the assets of a processor and of a GPU are apart."""
+    content = read("device_agreement")
+    lines = [
+        "| Example | Compared | Distance, mean | 99 of 100 | Colour, mean | 95 of 100 |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['picture']} | {row['what']} | {row['distance_mean']:.4f} "
+        f"| {row['distance_99']:.4f} | {row['colour_mean']:.3f} | {row['colour_95']:.3f} |"
+        for row in content["rows"]
+    ]
+    note = f"{content['gpu']}. " + source("device_agreement", content)
+    return "\n".join([*lines, "", note]) + "\n"
+
+
 def unwrap() -> str:
     """How full the UV map's square is, and how long making it takes."""
     content = read("unwrap")
@@ -157,6 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "shape_quality": shape_quality,
     "quantisation": quantisation,
     "generate_time": generate_time,
+    "device_agreement": device_agreement,
     "unwrap": unwrap,
     "camera_fit": camera_fit,
     "confidence": confidence,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns a picture into a preview of its cut-out, made by the worker's Python beside the worker.
 
-It is a process of its own, which needs no network and so no torch: it is done in a second, also
-while the worker is busy with a job.
+It is a process of its own, with a small network on the CPU: it is done in a few seconds, also while
+the worker is busy with a job.
 """
 
 import json
@@ -48,7 +48,7 @@ class CutoutProcess:
     def __init__(self, python: Path, request: CutoutRequest) -> None:
         self._python = python
         command = [
-            *(str(python), *PYTHON_FLAGS, "-m", "backend.image.cutout", str(request.picture)),
+            *(str(python), *PYTHON_FLAGS, "-m", "backend.pipelines.cutout", str(request.picture)),
             *("--out", str(request.out), "--size", str(request.size_px)),
             *("--border-ratio", str(request.border_ratio)),
             *("--remove-background", request.remove_background),
@@ -96,7 +96,7 @@ class CutoutProcess:
 
 
 def _read_answer(said: bytes) -> dict[str, Any] | None:
-    """The last line as the JSON object that `backend.image.cutout` prints, or None."""
+    """The last line as the JSON object that `backend.pipelines.cutout` prints, or None."""
     try:
         answer = json.loads(said.splitlines()[-1])
     except (ValueError, IndexError):

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a picture of an object before a plain background into one with alpha, without a network."""
+"""Turns a picture of an object before a background into one with alpha.
+
+Plain backgrounds are cut by their colour, which gives the finest outlines. A small network looks
+as well, where there is one: it knows floors, walls and shadows.
+"""
 
 from dataclasses import dataclass
 
@@ -9,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..data import FloatArray
+from .object_mask import ObjectGuesser, find_object
 
 Mask = NDArray[np.bool_]
 
@@ -27,9 +32,19 @@ EDGE_PX = 3
 OBJECT_SHARE = (0.003, 0.97)
 """A cut-out smaller or larger than these shares of the picture is taken for a failure."""
 
+AGREED_SHARE = 0.9
+"""Shared part of both cuts from which the one by colour is taken."""
+STABLE, LIKELY = 0.8, 0.6
+"""Stability from which the network is sure, and from which it is believed more than colour, see
+`ObjectMask`."""
+
 NOT_PLAIN = (
     "The background is not plain, so the whole picture was used. For a better shape, use a picture "
     "with a transparent or plain background."
+)
+UNSURE = (
+    "The object could not be told clearly from its background. Look at the cut-out: if it is "
+    "wrong, use a picture with a transparent or plain background."
 )
 
 
@@ -51,28 +66,57 @@ def has_alpha(pixels: FloatArray) -> bool:
     return bool((pixels[..., 3] < 0.5).mean() >= 0.005)
 
 
-def remove_background(pixels: FloatArray) -> Cutout:
-    """Cut the object out of a plain background.
+def remove_background(pixels: FloatArray, guesser: ObjectGuesser | None = None) -> Cutout:
+    """Cut the object out.
 
-    A smooth colour is fitted to the picture's edge; from there a flood takes every connected pixel
-    of that colour, and of its shadows. What it cannot reach is the object, holes in it included.
+    By colour: a smooth colour is fitted to the picture's edge; from there a flood takes every
+    connected pixel of that colour, and of its shadows. What it cannot reach is the object, holes in
+    it included. Where a network is given and sees another object, it is believed if it is likely
+    to be right.
 
     Args:
         pixels: `[H, W, 4]` float32 in [0, 1], sRGB; the alpha is ignored.
+        guesser: The network, on the CPU.
 
     Returns:
-        The cut-out, at most `WORKING_SIDE_PX` pixels a side; or the whole picture and a warning
-        when the background is not plain.
+        The cut-out, at most `WORKING_SIDE_PX` pixels a side, with a warning where both ways differ
+        and none is sure; or the whole picture and a warning when nothing could be cut out.
     """
     colour = _reduced(pixels[..., :3])
+    is_object, warning = _cut_by_colour(colour), ""
+    if guesser is not None:
+        is_object, warning = _choose_mask(is_object, colour, guesser)
+    if is_object is None:
+        return Cutout(_with_alpha(colour, np.ones(colour.shape[:2])), NOT_PLAIN)
+    return Cutout(_soften(colour, is_object), warning)
+
+
+def _cut_by_colour(colour: FloatArray) -> Mask | None:
+    """The object before a plain background; None if that is not plain or hides the object."""
     background, tolerance = _fit_background(colour)
     if tolerance is None:
-        return Cutout(_with_alpha(colour, np.ones(colour.shape[:2])), NOT_PLAIN)
+        return None
     is_object = _without_specks(~_flood(colour, background, tolerance))
-    share = is_object.mean()
-    if not OBJECT_SHARE[0] <= share <= OBJECT_SHARE[1]:
-        return Cutout(_with_alpha(colour, np.ones(colour.shape[:2])), NOT_PLAIN)
-    return Cutout(_soften(colour, is_object))
+    return is_object if _is_plausible(is_object) else None
+
+
+def _is_plausible(is_object: Mask) -> bool:
+    """Whether an object may be as large as this."""
+    return bool(OBJECT_SHARE[0] <= is_object.mean() <= OBJECT_SHARE[1])
+
+
+def _choose_mask(
+    by_colour: Mask | None, colour: FloatArray, guesser: ObjectGuesser
+) -> tuple[Mask | None, str]:
+    """The better one of both cuts, and a warning if neither can be relied on."""
+    guess = find_object(colour, guesser)
+    if by_colour is not None:
+        shared = (by_colour & guess.mask).sum() / max(int((by_colour | guess.mask).sum()), 1)
+        if shared >= AGREED_SHARE:
+            return by_colour | guess.core, ""
+    if guess.stability >= LIKELY and _is_plausible(guess.mask):
+        return guess.mask, "" if guess.stability >= STABLE else UNSURE
+    return by_colour, NOT_PLAIN if by_colour is None else UNSURE
 
 
 def _reduced(colour: FloatArray) -> FloatArray:

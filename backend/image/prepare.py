@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..progress import Progress
 from .io import VISIBLE_ALPHA
 from .matting import has_alpha, remove_background
+from .object_mask import ObjectGuesser
 
 NUM_LABELS = 4
 
@@ -22,15 +23,17 @@ def prepare_image(
     config: ImageConfig,
     progress: Progress,
     view_labels: Sequence[int] = (0,),
+    guesser: ObjectGuesser | None = None,
 ) -> PreparedImage:
     """Cut out, crop, centre and scale each view.
 
     Args:
         images: One `[H, W, 4]` float32 picture in [0, 1] per view, sRGB with straight alpha.
         size: Edge of the result in pixels, from the network's config.
-        config: Border, and whether to cut out plain backgrounds.
+        config: Border, and whether to cut objects out.
         progress: Steps once per view.
         view_labels: One per view: 0 front, 1 left, 2 back, 3 right; no label twice.
+        guesser: Tells objects from backgrounds that are not plain; None: only plain ones are cut.
 
     Returns:
         Pixels `[V, size, size, 4]`; transparent pixels are white whatever they held before.
@@ -44,7 +47,7 @@ def prepare_image(
     views: list[FloatArray] = []
     for index, pixels in enumerate(images):
         if config.remove_background == "auto" and not has_alpha(pixels):
-            cutout = remove_background(pixels)
+            cutout = remove_background(pixels, guesser)
             pixels = cutout.pixels
             if cutout.warning and cutout.warning not in warnings:
                 warnings.append(cutout.warning)

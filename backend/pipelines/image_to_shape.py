@@ -22,7 +22,7 @@ from .confidence import (
     measure_agreement,
     measure_sharpness,
 )
-from .families import Networks
+from .families import Networks, load_object_guess
 
 VIEW_NAMES = ("front", "left", "back", "right")
 _LOW_CONFIDENCE = (
@@ -89,11 +89,17 @@ def generate_shape(
     Raises:
         InputError: A picture shows nothing, or several views for a model that reads one.
         EmptyFieldError: The sampled shape has no surface.
+        ModelMissingError: A file of the installation is missing.
         CancelledError: The user cancelled the job.
     """
     with progress.stage("prepare"):
         prepared = prepare_image(
-            images, networks.image_size, config.image, progress, tuple(view_labels)
+            images,
+            networks.image_size,
+            config.image,
+            progress,
+            tuple(view_labels),
+            load_object_guess(),
         )
     with progress.stage("encode"):
         tokens = encode_image(prepared, networks.conditioner, progress)

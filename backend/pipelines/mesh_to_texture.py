@@ -15,6 +15,7 @@ from ..progress import Progress
 from ..render.camera import STANDARD_VIEWS_DEG, painting_camera
 from ..render.coverage import CoverageConfig, candidate_cameras, choose_views
 from ..render.views import ConditioningConfig, render_conditioning
+from .families import load_object_guess
 from .mirror import add_mirrored
 from .painting_scene import Scene, bake_draft, bake_views, to_painting_frame
 from .present_views import add_present_texture, find_kept, find_present
@@ -86,7 +87,10 @@ def _prepare_references(
     networks, config, progress = scene.networks, scene.config, scene.progress
     with progress.stage("prepare"):
         size = networks.defaults.reference_size
-        references = prepare_image(images, size, config.image, progress, tuple(view_labels))
+        guesser = load_object_guess()
+        references = prepare_image(
+            images, size, config.image, progress, tuple(view_labels), guesser
+        )
     if networks.light_remover is not None and scene.is_unlit:
         with progress.stage("delight"):
             references = remove_light(
@@ -114,7 +118,12 @@ def _find_cameras(
             pictures = PreparedImage(references.pixels[:count], references.view_labels[:count])
         else:
             pictures = prepare_image(
-                images, PICTURE_SIZE_PX, config.image, progress, tuple(view_labels)
+                images,
+                PICTURE_SIZE_PX,
+                config.image,
+                progress,
+                tuple(view_labels),
+                load_object_guess(),
             )
         return align_pictures(scene.mesh, pictures, progress, scene.device)
 

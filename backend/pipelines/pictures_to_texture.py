@@ -16,7 +16,7 @@ from ..image.prepare import prepare_image
 from ..progress import Progress
 from ..render.camera import STANDARD_VIEWS_DEG, painting_camera
 from ..texture.bake import bake_texture
-from .families import load_light_guess
+from .families import load_light_guess, load_object_guess
 from .mirror import add_mirrored
 from .painting_scene import to_painting_frame
 from .projection import PICTURE_SIZE_PX, align_pictures, project_pictures
@@ -58,7 +58,9 @@ def project_texture(
     mesh = to_painting_frame(mapped.target.mesh, config)
     with progress.stage("prepare"):
         labels = tuple(view_labels)
-        pictures = prepare_image(images, PICTURE_SIZE_PX, config.image, progress, labels)
+        pictures = prepare_image(
+            images, PICTURE_SIZE_PX, config.image, progress, labels, load_object_guess()
+        )
     with progress.stage("align"):
         projection = align_pictures(mesh, pictures, progress, device)
         warnings = (*mapped.warnings, *pictures.warnings, *projection.warnings)

@@ -10,6 +10,8 @@ from ..errors import ModelMissingError
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 LIGHT_STEM = "maquette-light"
 """Of the files of the network that tells how strong the light on a picture is."""
+OBJECT_STEM = "maquette-object"
+"""Of the files of the network that tells a picture's object from its background."""
 
 _LICENCE_20 = "Tencent Hunyuan 3D 2.0 Community License"
 _LICENCE_21 = "Tencent Hunyuan 3D 2.1 Community License"

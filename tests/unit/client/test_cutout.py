@@ -12,9 +12,9 @@ from PIL import Image
 from backend.client.cutout import CutoutProcess, CutoutRequest
 from backend.config import ImageConfig
 from backend.errors import InputError, SetupError
-from backend.image.cutout import cut_out
 from backend.image.io import load_image
 from backend.image.prepare import prepare_image
+from backend.pipelines.cutout import cut_out
 from backend.progress import Progress
 
 

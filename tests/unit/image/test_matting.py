@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cutting an object out of a plain background without a network."""
+"""Cutting an object out of its background, by colour and with a network."""
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
-from backend.image.matting import NOT_PLAIN, has_alpha, remove_background
+from backend.image.matting import NOT_PLAIN, UNSURE, Cutout, has_alpha, remove_background
 
 SIZE = 160
 
@@ -90,3 +91,53 @@ def test_opaque_picture_has_no_alpha_and_cutout_has() -> None:
     assert not has_alpha(opaque)
     opaque[:8, :8, 3] = 0
     assert has_alpha(opaque)
+
+
+def floor_and_wall() -> np.ndarray:
+    """Two smooth colours with an edge between them, behind the ball."""
+    y = np.mgrid[:SIZE, :SIZE][0][..., None] / SIZE
+    return np.where(y < 0.45, np.array([0.75, 0.78, 0.8]), np.array([0.55, 0.45, 0.35]))
+
+
+class Redness:
+    """Tells red from grey and brown, however dark; holes in the red count as red."""
+
+    size_px = 64
+
+    def __init__(self, certainty: float) -> None:
+        self.certainty = certainty
+
+    def __call__(self, colour: torch.Tensor) -> torch.Tensor:
+        red = (colour[:, :1] - colour[:, 2:]) / (colour[:, :1] + 0.02)
+        padded = torch.nn.functional.pad(red, (16, 16, 16, 16))
+        wide = torch.nn.functional.max_pool2d(padded, 17, 1)
+        closed = -torch.nn.functional.max_pool2d(-wide, 17, 1)
+        return self.certainty * (closed - 0.52)
+
+
+def cut(background: np.ndarray, certainty: float = 60.0) -> Cutout:
+    return remove_background(compose(background), Redness(certainty))
+
+
+def shared_with_ball(cutout: Cutout) -> float:
+    coverage, alpha = shaded_ball()[1], cutout.pixels[..., 3]
+    return np.minimum(alpha, coverage).sum() / np.maximum(alpha, coverage).sum()
+
+
+def test_network_cuts_what_colour_cannot() -> None:
+    alone = remove_background(compose(floor_and_wall()))
+    assert shared_with_ball(alone) < 0.6
+    together = cut(floor_and_wall())
+    assert together.warning == ""
+    assert shared_with_ball(together) > 0.9
+
+
+def test_fine_outline_of_the_cut_by_colour_stays_where_the_network_agrees() -> None:
+    white = backgrounds()["white"]
+    np.testing.assert_array_equal(
+        cut(white).pixels, remove_background(compose(white)).pixels, strict=True
+    )
+
+
+def test_nobody_sure_is_told() -> None:
+    assert cut(floor_and_wall(), certainty=1.0).warning in (UNSURE, NOT_PLAIN)

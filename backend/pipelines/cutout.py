@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns a picture file into a PNG of what the model will see, for `python -m backend.image.cutout`.
+"""Turns a picture file into a PNG of what the model will see.
 
-Says on stdout, as one JSON line, either `{"warnings": [...]}` or `{"code", "message", "hint"}`.
+`python -m backend.pipelines.cutout` says on stdout, as one JSON line, either `{"warnings": [...]}`
+or `{"code", "message", "hint"}`.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from PIL import Image
 
 from ..config import ImageConfig
 from ..errors import InputError, MaquetteError
+from ..image.io import load_image
+from ..image.prepare import prepare_image
 from ..progress import Progress
-from .io import load_image
-from .prepare import prepare_image
+from .families import load_object_guess
 
 
 def cut_out(picture: Path, out: Path, size_px: int, config: ImageConfig) -> tuple[str, ...]:
@@ -34,8 +36,10 @@ def cut_out(picture: Path, out: Path, size_px: int, config: ImageConfig) -> tupl
 
     Raises:
         InputError: The picture cannot be used, or the file cannot be written.
+        ModelMissingError: A file of the installation is missing.
     """
-    prepared = prepare_image([load_image(picture)], size_px, config, Progress())
+    guesser = load_object_guess()
+    prepared = prepare_image([load_image(picture)], size_px, config, Progress(), guesser=guesser)
     pixels = np.rint(prepared.pixels[0] * 255).astype(np.uint8)  # [H, W, 4]
     try:
         Image.fromarray(pixels, "RGBA").save(out, "PNG", compress_level=1)
@@ -49,7 +53,7 @@ def cut_out(picture: Path, out: Path, size_px: int, config: ImageConfig) -> tupl
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 1 when the line tells an error."""
     default = ImageConfig()
-    parser = argparse.ArgumentParser(prog="python -m backend.image.cutout", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m backend.pipelines.cutout", description=__doc__)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=512, dest="size_px")
