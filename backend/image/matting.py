@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ..data import FloatArray
 from .object_mask import ObjectGuesser, find_object
+from .pieces import keep_large_pieces, spread_colours
 
 Mask = NDArray[np.bool_]
 
@@ -28,6 +29,8 @@ SHADOW_FLOOR = 0.45
 """A shadow keeps at least this share of the background's brightness."""
 SHADOW_SLOPE = 5.0
 """Brightness per picture side: a shadow changes more slowly than the outline of an object."""
+SPECK_SHARE, SPECK_PX = 0.01, 4
+"""Pieces smaller than this share of the largest one, or than so many pixels, are noise."""
 EDGE_PX = 3
 OBJECT_SHARE = (0.003, 0.97)
 """A cut-out smaller or larger than these shares of the picture is taken for a failure."""
@@ -96,7 +99,7 @@ def _cut_by_colour(colour: FloatArray) -> Mask | None:
     background, tolerance = _fit_background(colour)
     if tolerance is None:
         return None
-    is_object = _without_specks(~_flood(colour, background, tolerance))
+    is_object = keep_large_pieces(~_flood(colour, background, tolerance), SPECK_SHARE, SPECK_PX)
     return is_object if _is_plausible(is_object) else None
 
 
@@ -197,16 +200,6 @@ def _is_shadow(colour: FloatArray, background: FloatArray) -> Mask:
     return is_dimmed & (off_hue < MIN_TOLERANCE) & (slope < SHADOW_SLOPE / max(colour.shape))
 
 
-def _without_specks(is_object: Mask) -> Mask:
-    """Drop pieces much smaller than the largest one; noise in the background makes them."""
-    labels = np.zeros(is_object.shape, np.int32)
-    if not ndimage.label(is_object, output=labels):
-        return is_object
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    return (areas >= max(4.0, 0.01 * areas.max()))[labels]
-
-
 def _soften(colour: FloatArray, is_object: Mask) -> FloatArray:
     """Alpha from how far each pixel of the outline lies between background and object beside it.
 
@@ -218,8 +211,8 @@ def _soften(colour: FloatArray, is_object: Mask) -> FloatArray:
     if not inside.any() or not outside.any():
         return _with_alpha(colour, is_object.astype(np.float32))
     is_edge = _grown(is_object, 1) & ~inside
-    solid = _spread(colour, inside)
-    background = _spread(colour, outside)  # as it is there, shadow included
+    solid = spread_colours(colour, inside)
+    background = spread_colours(colour, outside)  # as it is there, shadow included
     way = solid - background
     share = ((colour - background) * way).sum(axis=-1) / np.maximum((way**2).sum(axis=-1), 1e-3)
     is_distinct = (way**2).sum(axis=-1) > MAX_TOLERANCE**2
@@ -229,14 +222,6 @@ def _soften(colour: FloatArray, is_object: Mask) -> FloatArray:
     alpha = np.where(inside | is_thin, 1.0, np.where(is_edge, share, 0.0))
     is_mixed = (is_edge & ~is_thin & is_distinct)[..., None] & (alpha < 0.95)[..., None]
     return _with_alpha(np.where(is_mixed, solid, colour), alpha)
-
-
-def _spread(colour: FloatArray, is_known: Mask) -> FloatArray:
-    """Each pixel takes the colour of the nearest known one: `[H, W, 3]`."""
-    nearest = np.asarray(
-        ndimage.distance_transform_edt(~is_known, return_distances=False, return_indices=True)
-    )  # [2, H, W]
-    return colour[nearest[0], nearest[1]]
 
 
 def _grown(mask: Mask, steps: int) -> Mask:

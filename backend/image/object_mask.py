@@ -12,11 +12,14 @@ from scipy import ndimage
 from torch.nn import functional
 
 from ..data import FloatArray
+from .pieces import keep_large_pieces, spread_colours
 
 _MARGIN = 0.12
 """Of the object's longer side, left around it for the second look."""
 _STABLE_CHANCES = (0.25, 0.75)
 """Masks cut at these are alike where the network is sure."""
+_PIECE_SHARE = 0.1
+"""Pieces smaller than this share of the largest one are left out."""
 _CERTAIN = 0.95
 _THROUGH = 0.15
 """Mean chance in a hole below which what is seen through it is background."""
@@ -68,7 +71,7 @@ def find_object(colour: FloatArray, guesser: ObjectGuesser) -> ObjectMask:
     picture = torch.from_numpy(np.ascontiguousarray(colour)).movedim(-1, 0)[None]  # [1, 3, H, W]
     side = float(max(height, width))
     chance = _look(picture, (height / 2, width / 2), side, guesser)  # [H, W]
-    found = _largest(chance > 0.5)
+    found = keep_large_pieces(chance > 0.5, _PIECE_SHARE)
     if not found.any():
         return ObjectMask(found, found, 0.0)
     rows, columns = (np.nonzero(found.any(axis))[0] for axis in (1, 0))
@@ -113,16 +116,6 @@ def _look(
     return result
 
 
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece and those at least a tenth as large."""
-    labels = np.zeros(mask.shape, np.int32)
-    if int(np.asarray(ndimage.label(mask, output=labels))) < 2:
-        return mask
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    return (areas >= 0.1 * areas.max())[labels]
-
-
 def _snap(colour: FloatArray, chance: NDArray[np.float32], steps: int) -> NDArray[np.bool_]:
     """Give each pixel near the outline to the side whose nearest sure colour is more like its own.
 
@@ -136,16 +129,17 @@ def _snap(colour: FloatArray, chance: NDArray[np.float32], steps: int) -> NDArra
     inside = _shrink(is_object, steps) | (chance > _CERTAIN)
     outside = _shrink(~is_object, steps)
     if not inside.any() or not outside.any():
-        return _largest(is_object)
+        return keep_large_pieces(is_object, _PIECE_SHARE)
     apart = [
-        np.linalg.norm(colour - _nearest(colour, known), axis=-1) for known in (inside, outside)
+        np.linalg.norm(colour - spread_colours(colour, known), axis=-1)
+        for known in (inside, outside)
     ]
     # The network's own word counts where colours do not decide.
     lean = 0.15 * (chance - 0.5)
     is_like_object = apart[0] - lean < apart[1] + lean
     decided = (is_like_object | inside) & ~outside
     smooth = ndimage.gaussian_filter(decided.astype(np.float32), max(0.6, 0.2 * steps)) > 0.5
-    return _largest((smooth | inside) & ~outside)
+    return keep_large_pieces((smooth | inside) & ~outside, _PIECE_SHARE)
 
 
 def _shrink(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
@@ -164,11 +158,3 @@ def _fill_holes(mask: NDArray[np.bool_], chance: NDArray[np.float32]) -> NDArray
     is_object = chances / np.maximum(areas, 1) > _THROUGH
     is_object[0] = False
     return mask | is_object[labels]
-
-
-def _nearest(colour: FloatArray, is_known: NDArray[np.bool_]) -> FloatArray:
-    """Each pixel's nearest known colour `[H, W, 3]`."""
-    place = np.asarray(
-        ndimage.distance_transform_edt(~is_known, return_distances=False, return_indices=True)
-    )  # [2, H, W]
-    return colour[place[0], place[1]]
