@@ -9,7 +9,7 @@ import torch
 
 from backend.weights.load import read_shards, widen_state
 from tests.unit.training.made_props import write_props
-from training import light
+from training import light, light_entries
 from training.checkpoints import load_shards
 from training.datasets import load_props
 from training.pictures import Cameras
@@ -27,7 +27,7 @@ def props_folder(tmp_path_factory):
 def entries(props_folder):
     mix = ShapeMix(load_props(props_folder, "train", CPU, 2), 0, 0.0, 0)
     generator = torch.Generator().manual_seed(0)
-    return light.make_light_entries(mix, torch.tensor([0, 1, 0]), None, generator)
+    return light_entries.make_light_entries(mix, torch.tensor([0, 1, 0]), None, generator)
 
 
 def test_entries_show_the_object_framed_and_facing_the_camera(entries):
@@ -43,7 +43,7 @@ def test_entries_show_the_object_framed_and_facing_the_camera(entries):
 def test_normals_turn_with_level_cameras():
     cameras = Cameras(torch.tensor([0.0, torch.pi / 2]), torch.zeros(2), torch.ones(2))
     world = torch.tensor([127, 0, 0], dtype=torch.int8).expand(2, 1, 1, 3)
-    ahead, aside = light.turn_normals(world, cameras)[:, 0, 0].tolist()
+    ahead, aside = light_entries.turn_normals(world, cameras)[:, 0, 0].tolist()
     assert ahead == [127, 0, 0] and aside == [0, 0, 127]
 
 
@@ -51,9 +51,9 @@ def test_lights_are_about_one_where_brightest_and_differ(entries):
     sphere = torch.nn.functional.normalize(
         torch.randn(400, 3, generator=torch.Generator().manual_seed(1)), dim=1
     )
-    lights = light.draw_light(sphere.expand(64, 1, -1, -1), torch.Generator().manual_seed(2))[
-        :, 0
-    ]  # [64, 400]
+    lights = light_entries.draw_light(
+        sphere.expand(64, 1, -1, -1), torch.Generator().manual_seed(2)
+    )[:, 0]  # [64, 400]
     brightest = lights.amax(1)
     assert brightest.log().mean().abs() < 0.15 and 0.5 < brightest.min() < brightest.max() < 1.8
     assert (lights > 0).all()
