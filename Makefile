@@ -48,6 +48,7 @@ bench: venv
 	$(PY) -m benchmarks.blender_blocking --real examples/barrel.png
 	$(PY) -m benchmarks.unwrap $(if $(PROPS),--props $(PROPS))
 	$(if $(PROPS),$(PY) -m benchmarks.camera_fit --props $(PROPS) --stride 6)
+	$(if $(PROPS),$(PY) -m benchmarks.cutout_quality --props $(PROPS))
 	$(if $(PROPS),$(PY) -m benchmarks.shape_quality --props $(PROPS))
 	$(if $(PROPS),$(PY) -m benchmarks.confidence --props $(PROPS) --jobs $(JOBS) --resolution 64)
 	$(PY) -m benchmarks.write_figures

@@ -156,6 +156,21 @@ def paint_quality() -> str:
     return "\n".join([*lines, "", source("paint_quality", content)]) + "\n"
 
 
+def cutout_quality() -> str:
+    """How well objects are told from floor, wall and shadows."""
+    content = read("cutout_quality")
+    lines = [
+        "| Cut | Pictures | Overlap mean / median | Wrong, nothing said | With a warning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['what']} | {row['pictures']} | {row['overlap']:.2f} / {row['overlap_median']:.2f} "
+        f"| {row['wrong_untold']:.0%} | {row['warned']:.0%} |"
+        for row in content["rows"]
+    ]
+    return "\n".join([*lines, "", source("cutout_quality", content)]) + "\n"
+
+
 def bake_round_trip() -> str:
     """What the bake loses of true views."""
     content = read("bake_round_trip")
@@ -179,6 +194,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "confidence": confidence,
     "paint_quality": paint_quality,
     "bake_round_trip": bake_round_trip,
+    "cutout_quality": cutout_quality,
 }
 
 
